@@ -144,7 +144,9 @@ def train(
             for batch in _batches(corpus, arguments.batch_size, order):
                 loss = _loss(model, corpus, batch, arguments, device)
                 if not torch.isfinite(loss):
-                    raise NluModelError(f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate")
+                    raise NluModelError(
+                        f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate"
+                    )
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
@@ -225,14 +227,19 @@ def score(model: MultiTaskEncoder, dev: Corpus, vad_dev: Corpus, device: torch.d
 
 
 def _loss(
-    model: MultiTaskEncoder, corpus: Corpus, batch: list[int], arguments: TrainingArguments, device: torch.device
+    model: MultiTaskEncoder,
+    corpus: Corpus,
+    batch: list[int],
+    arguments: TrainingArguments,
+    device: torch.device,
 ) -> Tensor:
     assert corpus.teacher is not None
     with torch.autocast(device.type, dtype=torch.bfloat16):
         logits, vad, embedding = model(*_pad(corpus, batch, device))
-    loss = arguments.embedding_weight * (
-        1.0 - (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)
-    ).mean()
+    loss = (
+        arguments.embedding_weight
+        * (1.0 - (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)).mean()
+    )
     labelled = corpus.has_labels[batch].to(device)
     if labelled.any():
         loss = loss + arguments.emotion_weight * nn.functional.binary_cross_entropy_with_logits(

@@ -1,0 +1,122 @@
+"""The actions that say a piece of reviewed guidance: one per strategy."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions import resources
+from bot.core.guidance import Choice, choose_entry
+from bot.core.strategy import Strategy
+from bot.core.turn import PersonTurn
+from bot.storage import guidance as shown_guidance
+from nlu_models.retrieval.index import MATCH_THRESHOLD
+
+logger = logging.getLogger(__name__)
+
+EARLIER_TURNS = 2  # whose candidates still count
+
+
+class GuidanceAction(Action):  # type: ignore[misc]
+    """Says the entry of its strategy that fits the person's turn best."""
+
+    strategy: Strategy
+
+    def name(self) -> str:
+        """The action's name in the domain."""
+        return self.strategy.action_name
+
+    def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Chooses and says one entry; says nothing when the library holds none that may be said."""
+        message = tracker.latest_message or {}
+        turn = PersonTurn.from_parse_data(message, at=0.0, metadata=_metadata(tracker))
+        choice = self._choose(tracker, turn)
+        if choice is None:
+            logger.warning("guidance.none strategy=%s language=%s", self.strategy.value, turn.language)
+            return []
+        dispatcher.utter_message(
+            text=choice.entry.text[turn.reply_language],
+            metadata={
+                "guidance_id": choice.entry.id,
+                "strategy": choice.entry.strategy.value,
+                "similarity": choice.similarity,
+                "fits": choice.fits,
+            },
+        )
+        return []
+
+    def _choose(self, tracker: Tracker, turn: PersonTurn) -> Choice | None:
+        entries = resources.entries()
+        with resources.database().session() as session:
+            shown = shown_guidance.shown_ids(session, tracker.sender_id)
+        earlier, last_topic = _looking_back(tracker, entries)
+        return choose_entry(entries, self.strategy, turn, earlier, shown, MATCH_THRESHOLD, last_topic)
+
+
+class QuestionAction(GuidanceAction):
+    """An open question."""
+
+    strategy = Strategy.QUESTION
+
+
+class RestatementAction(GuidanceAction):
+    """What the person said, in plain words."""
+
+    strategy = Strategy.RESTATEMENT
+
+
+class ReflectionAction(GuidanceAction):
+    """The feeling, named tentatively."""
+
+    strategy = Strategy.REFLECTION
+
+
+class AffirmationAction(GuidanceAction):
+    """Affirmation and reassurance."""
+
+    strategy = Strategy.AFFIRMATION
+
+
+class SuggestionAction(GuidanceAction):
+    """One small thing to try."""
+
+    strategy = Strategy.SUGGESTION
+
+
+class InformationAction(GuidanceAction):
+    """One useful fact."""
+
+    strategy = Strategy.INFORMATION
+
+
+def _looking_back(
+    tracker: Tracker, entries: Mapping[str, Any]
+) -> tuple[list[Mapping[str, float]], str | None]:
+    """The candidates of the person's last turns before this one, and the topic of the last answer."""
+    earlier: list[Mapping[str, float]] = []
+    last_topic = None
+    turns_seen = 0
+    for event in reversed(tracker.events):
+        if event.get("event") == "user":
+            turns_seen += 1
+            if turns_seen > 1:
+                earlier.append((event.get("parse_data") or {}).get("guidance") or {})
+            if turns_seen > EARLIER_TURNS:
+                break
+        elif event.get("event") == "bot" and last_topic is None:
+            entry = entries.get((event.get("metadata") or {}).get("guidance_id") or "")
+            last_topic = entry.topic if entry is not None else None
+    return earlier, last_topic
+
+
+def _metadata(tracker: Tracker) -> Mapping[str, Any]:
+    for event in reversed(tracker.events):
+        if event.get("event") == "user":
+            return event.get("metadata") or {}
+    return {}

@@ -1,0 +1,1 @@
+"""The public channels: where people's words come in and answers go out."""

@@ -1,0 +1,1 @@
+"""The domain in plain Python: readings, states, decisions. Standard library only."""

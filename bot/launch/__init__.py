@@ -1,0 +1,1 @@
+"""Starting Attune: the checks before, the trained model, the processes, and what they import."""

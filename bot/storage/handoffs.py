@@ -1,0 +1,156 @@
+"""Handoffs to a human. Every step also moves `conversations.handoff_state`, in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from bot.core.errors import HandoffError
+from bot.core.handoff import HandoffState, check_step
+from bot.core.reading import RiskLevel
+from bot.core.turn import CHINESE
+from bot.storage import conversations, turns
+from bot.storage.inserts import insert_or_keep
+from bot.storage.records import Handoff, from_row
+from bot.storage.tables import conversations as conversations_table
+from bot.storage.tables import handoffs, open_handoff_index
+
+OPEN = (HandoffState.WAITING, HandoffState.HUMAN)
+BACK_TEXTS = {
+    "en": "From here on it's the automated assistant again. You can ask for a person at any time.",
+    "zh": "接下来由自动助手继续陪您聊。您随时可以再要求和真人交谈。",
+}
+_SEVERITY = {level.value: rank for rank, level in enumerate(RiskLevel)}
+
+
+def open_handoff(
+    session: Session, conversation_id: int, reason: str, level: str, evidence: Sequence[str], at: float
+) -> Handoff:
+    """Asks for a human, or gives the handoff that is open; its level rises when the new one is higher.
+
+    Args:
+        session: the open transaction.
+        conversation_id: where a human is wanted.
+        reason: a short stable word.
+        level: the risk level of the turn that led here.
+        evidence: what it rests on, in words.
+        at: seconds since 1970 UTC.
+    """
+    conversation = conversations.get(session, conversation_id, lock=True)
+    existing = open_for(session, conversation_id)
+    if existing is not None:
+        if _SEVERITY.get(level, 0) > _SEVERITY.get(existing.level, 0):
+            session.execute(handoffs.update().where(handoffs.c.id == existing.id).values(level=level))
+            return get(session, existing.id)
+        return existing
+    check_step(conversation.handoff_state, HandoffState.WAITING)
+    row = {
+        "conversation_id": conversation_id,
+        "state": HandoffState.WAITING.value,
+        "reason": reason,
+        "level": level,
+        "evidence": list(evidence),
+        "opened_at": at,
+    }
+    where = open_handoff_index.dialect_options["sqlite"]["where"]
+    if insert_or_keep(session, handoffs, row, ["conversation_id"], where) is not None:
+        _set_conversation(session, conversation_id, HandoffState.WAITING)
+    opened = open_for(session, conversation_id)
+    if opened is None:
+        raise HandoffError("a handoff that was just opened is gone")
+    return opened
+
+
+def take(session: Session, handoff_id: int, name: str, at: float) -> Handoff:
+    """Puts a human in charge.
+
+    Raises:
+        HandoffError: there is no such handoff, or it isn't waiting.
+    """
+    return _step(session, handoff_id, HandoffState.HUMAN, {"taken_at": at, "taken_by": name})
+
+
+def give_back(session: Session, handoff_id: int, name: str, at: float) -> Handoff:
+    """Puts the bot in charge again, and tells the person so in a turn.
+
+    Raises:
+        HandoffError: there is no such handoff, or it was returned before.
+    """
+    handoff = _step(session, handoff_id, HandoffState.RETURNED, {"returned_at": at, "returned_by": name})
+    conversation = conversations.get(session, handoff.conversation_id)
+    conversations.touch(session, conversation.id, at)
+    language = CHINESE if conversation.language == CHINESE else "en"
+    turns.add_bot(
+        session, conversation.id, BACK_TEXTS[language], at, language=language, action="handoff_returned"
+    )
+    return handoff
+
+
+def get(session: Session, handoff_id: int) -> Handoff:
+    """The handoff with an id.
+
+    Raises:
+        HandoffError: there is none.
+    """
+    found = _select(session, handoffs.c.id == handoff_id)
+    if not found:
+        raise HandoffError(f"there is no handoff {handoff_id}; `attune handoff list --all` shows them")
+    return found[0]
+
+
+def open_for(session: Session, conversation_id: int) -> Handoff | None:
+    """The handoff of a conversation that is waiting or with a human, or None."""
+    found = _select(
+        session,
+        handoffs.c.conversation_id == conversation_id,
+        handoffs.c.state != HandoffState.RETURNED.value,
+    )
+    return found[0] if found else None
+
+
+def listing(session: Session, states: Iterable[HandoffState], limit: int = 500) -> list[Handoff]:
+    """The handoffs in one of the states: the greatest risk first, then the longest wait."""
+    severity = sa.case(_SEVERITY, value=handoffs.c.level, else_=0)
+    return _select(
+        session,
+        handoffs.c.state.in_([state.value for state in states]),
+        order=(severity.desc(), handoffs.c.opened_at, handoffs.c.id),
+        limit=limit,
+    )
+
+
+def _step(session: Session, handoff_id: int, wanted: HandoffState, values: dict[str, Any]) -> Handoff:
+    handoff = get(session, handoff_id)
+    conversations.get(session, handoff.conversation_id, lock=True)
+    handoff = get(session, handoff_id)  # as it is now that nobody else can change it
+    check_step(handoff.state, wanted)
+    moved = session.execute(
+        handoffs.update()
+        .where(handoffs.c.id == handoff_id, handoffs.c.state == handoff.state.value)
+        .values(state=wanted.value, **values)
+    )
+    if moved.rowcount != 1:
+        raise HandoffError(f"somebody else moved handoff {handoff_id} at the same moment; look again")
+    _set_conversation(session, handoff.conversation_id, wanted)
+    return get(session, handoff_id)
+
+
+def _set_conversation(session: Session, conversation_id: int, state: HandoffState) -> None:
+    session.execute(
+        conversations_table.update()
+        .where(conversations_table.c.id == conversation_id)
+        .values(handoff_state=state.value)
+    )
+
+
+def _select(session: Session, *conditions: Any, order: Any = (), limit: int | None = None) -> list[Handoff]:
+    statement = sa.select(handoffs).where(*conditions).order_by(*order)
+    if limit is not None:
+        statement = statement.limit(limit)
+    return [
+        from_row(Handoff, row, state=HandoffState(row["state"]), evidence=tuple(row["evidence"]))
+        for row in session.execute(statement).mappings()
+    ]

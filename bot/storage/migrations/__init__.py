@@ -1,0 +1,1 @@
+"""Alembic's migrations of Attune's tables, run by `bot.storage.schema`."""

@@ -1,0 +1,1 @@
+"""Rasa's tracker store and lock store over Attune's own database."""

@@ -1,0 +1,156 @@
+"""Runs an exported encoder with onnxruntime: texts in; logits, axes and embeddings out.
+
+Serving needs no torch and no transformers. Several threads may call one `EmotionEncoder` at once.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, List, Optional, Sequence, Tuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu_models.emotion.labels import VAD
+from nlu_models.emotion.weights import MODEL_FILE, TOKENIZER_FILE, WeightConfig
+from nlu_models.errors import WeightError
+
+Floats = NDArray[np.float32]
+
+DEFAULT_THREADS = 2  # at most; more cores are better spent on other requests
+BATCH_TEXTS = 32
+CHARS_PER_TOKEN = 40  # texts are cut to max_tokens times this before tokenising, which is far more than fits
+OUTPUTS = ("emotion", "vad", "embedding")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What one encoder pass yields, in the order of the texts.
+
+    Attributes:
+        probabilities: (texts, labels) in [0, 1].
+        vad: (texts, 3) valence, arousal and dominance in [-1, 1].
+        embeddings: (texts, width) of length 1.
+    """
+
+    probabilities: Floats
+    vad: Floats
+    embeddings: Floats
+
+
+class EmotionEncoder:
+    """The exported encoder and its tokenizer.
+
+    Args:
+        weights: a weight folder, as written by `nlu_models.emotion.export`.
+        threads: how many cores one pass may use; by default two, or one on a single core.
+
+    Raises:
+        WeightError: the folder is incomplete, truncated or of another format.
+    """
+
+    def __init__(self, weights: Path, threads: Optional[int] = None) -> None:
+        self.config = WeightConfig.load(weights)
+        self._path = weights / MODEL_FILE
+        self._threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
+        self._tokenizer = _load_tokenizer(weights / TOKENIZER_FILE, self.config.max_tokens)
+        self._lock = threading.Lock()
+        self._session = self._open()
+        self._process = os.getpid()
+
+    def encode(self, texts: Sequence[str]) -> Encoded:
+        """Reads texts of any length; longer ones are cut to the weight's `max_tokens`.
+
+        Args:
+            texts: may be empty, and may hold empty texts.
+
+        Returns:
+            One row per text, in order.
+        """
+        ids = [self._tokenize(text) for text in texts]
+        out = Encoded(
+            np.zeros((len(texts), len(self.config.labels)), dtype=np.float32),
+            np.zeros((len(texts), len(VAD)), dtype=np.float32),
+            np.zeros((len(texts), self.config.embedding_width), dtype=np.float32),
+        )
+        session = self._live_session()
+        by_length = sorted(range(len(texts)), key=lambda index: len(ids[index]))
+        for start in range(0, len(by_length), BATCH_TEXTS):
+            rows = by_length[start : start + BATCH_TEXTS]
+            input_ids, mask = _pad([ids[row] for row in rows])
+            logits, vad, embedding = session.run(OUTPUTS, {"input_ids": input_ids, "attention_mask": mask})
+            out.probabilities[rows] = 1.0 / (1.0 + np.exp(-np.clip(logits, -50.0, 50.0)))
+            out.vad[rows] = np.clip(vad, -1.0, 1.0)
+            out.embeddings[rows] = embedding
+        return out
+
+    def _tokenize(self, text: str) -> List[int]:
+        cut = text[: self.config.max_tokens * CHARS_PER_TOKEN]
+        # A lone surrogate (half an emoji) can't be UTF-8, which the tokenizer insists on.
+        clean = cut.encode("utf-8", "replace").decode("utf-8")
+        # Text by text: the tokenizer's own batching starts a thread pool that a fork would break.
+        return list(self._tokenizer.encode(clean).ids)
+
+    def _live_session(self) -> Any:
+        """The session, opened anew in a forked process, where the old one's threads are gone."""
+        if self._process != os.getpid():
+            with self._lock:
+                if self._process != os.getpid():
+                    self._session = self._open()
+                    self._process = os.getpid()
+        return self._session
+
+    def _open(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.inter_op_num_threads = 1
+        options.enable_cpu_mem_arena = False  # an arena never shrinks after the longest batch
+        options.log_severity_level = 3
+        # Idle threads would otherwise spin on cores that the rest of the server needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if not self._path.is_file():
+            raise WeightError(f"{self._path} is missing; docs/training.md says how it is made")
+        try:
+            session = onnxruntime.InferenceSession(
+                str(self._path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's errors share no public base class
+            raise WeightError(f"{self._path} can't be loaded: {str(error).splitlines()[0]}") from error
+        self._check(session)
+        return session
+
+    def _check(self, session: Any) -> None:
+        names = {output.name: output.shape[-1] for output in session.get_outputs()}
+        expected = dict(zip(OUTPUTS, (len(self.config.labels), len(VAD), self.config.embedding_width)))
+        if names != expected:
+            raise WeightError(f"{self._path} has outputs {names}, expected {expected}")
+
+
+def _load_tokenizer(path: Path, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer
+
+    if not path.is_file():
+        raise WeightError(f"{path} is missing; docs/training.md says how it is made")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizers package raises bare Exception
+        raise WeightError(f"{path} can't be loaded: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length=max_tokens)
+    return tokenizer
+
+
+def _pad(rows: List[List[int]]) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and attention mask, each (rows, longest)."""
+    longest = max(len(row) for row in rows)
+    ids = np.zeros((len(rows), longest), dtype=np.int64)
+    mask = np.zeros((len(rows), longest), dtype=np.int64)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = row
+        mask[index, : len(row)] = 1
+    return ids, mask

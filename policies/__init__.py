@@ -1,0 +1,1 @@
+"""Rasa policies: each turns one pure decision of `bot.core` into action probabilities."""

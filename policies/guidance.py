@@ -1,0 +1,40 @@
+"""The policy that chooses what kind of answer helps a person now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Optional
+
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from bot.core.guidance import POLICY, decide_strategy, overrides_rules
+from bot.core.strategy import Strategy
+from policies.base import DecisionPolicy, Stand, conversation_state, listen, person_turn, since_person
+
+RULE_STRENGTH = 1.0  # of a rule; the higher priority then lets guidance override it
+DEFAULT_STRENGTH = 0.6  # below them, above a fallback
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True)
+class GuidancePolicy(DecisionPolicy):
+    """Stands for the strategy that `bot.core.guidance.decide_strategy` picks."""
+
+    @staticmethod
+    def get_default_config() -> dict[str, Any]:
+        """A priority between Rasa's rules (6) and `EscalationPolicy` (10)."""
+        return {"priority": 8}
+
+    def decide(self, tracker: DialogueStateTracker) -> Optional[Stand]:
+        """A strategy for turns that want guidance, silence after it was given, or no opinion."""
+        turn = person_turn(tracker)
+        if turn is None:
+            return None
+        done, _ = since_person(tracker)
+        if done:
+            return listen(POLICY, "answered") if Strategy.of_action(done[-1]) else None
+        decision = decide_strategy(conversation_state(tracker).after_person(turn), turn)
+        override = overrides_rules(turn)
+        if override is None:
+            return Stand(decision, DEFAULT_STRENGTH)
+        return Stand(replace(decision, evidence=(override, *decision.evidence)), RULE_STRENGTH)

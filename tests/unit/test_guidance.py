@@ -1,0 +1,152 @@
+"""Which strategy helps now, and which entry says it."""
+
+import itertools
+
+from bot.core.guidance import Entry, choose_entry, decide_strategy, overrides_rules
+from bot.core.reading import EmotionReading, RiskLevel, RiskReading
+from bot.core.state import ConversationState
+from bot.core.strategy import Stage, Strategy
+from bot.core.turn import PersonTurn
+
+SAD = EmotionReading(label="sadness", labels=("sadness",), valence=-0.5, confidence=0.8)
+UNREAD = EmotionReading(label="neutral", abstained=True)
+
+
+def turn(intent: str = "share_feeling", reading: EmotionReading | None = SAD, **more: object) -> PersonTurn:
+    values = {"text": "words", "at": 0.0, "intent": intent, "intent_confidence": 0.9, "reading": reading}
+    return PersonTurn(**{**values, **more})  # type: ignore[arg-type]
+
+
+def strategies(turns: list[PersonTurn]) -> list[Strategy]:
+    state = ConversationState()
+    chosen = []
+    for one in turns:
+        state = state.after_person(one)
+        decision = decide_strategy(state, one)
+        state = state.after_decision(decision)
+        assert decision.strategy is not None
+        chosen.append(Strategy(decision.strategy))
+    return chosen
+
+
+def entry(entry_id: str, strategy: Strategy = Strategy.REFLECTION, **more: object) -> Entry:
+    values = {
+        "id": entry_id,
+        "strategy": strategy,
+        "topic": "work",
+        "emotions": frozenset(),
+        "not_for": frozenset(),
+        "text": {"en": entry_id, "zh": entry_id},
+    }
+    return Entry(**{**values, **more})  # type: ignore[arg-type]
+
+
+def choose(entries: list[Entry], candidates: dict[str, float], **more: object) -> str | None:
+    values = {
+        "strategy": Strategy.REFLECTION,
+        "turn": turn(candidates=candidates),
+        "earlier": [],
+        "shown": set(),
+        "threshold": 0.3,
+    }
+    choice = choose_entry({e.id: e for e in entries}, **{**values, **more})  # type: ignore[arg-type]
+    return choice.entry.id if choice else None
+
+
+def test_distress_is_met_with_comfort_before_anything_to_do() -> None:
+    first, second, *_ = strategies([turn()] * 4)
+    assert first.stage is not Stage.ACTION
+    assert second.stage is not Stage.ACTION
+
+
+def test_the_emotion_changes_the_strategy() -> None:
+    (sad,) = strategies([turn(reading=SAD)])
+    (unread,) = strategies([turn(reading=UNREAD)])
+    assert sad is Strategy.REFLECTION
+    assert unread is Strategy.QUESTION
+
+
+def test_a_suggestion_comes_once_the_person_has_been_heard() -> None:
+    assert Strategy.SUGGESTION in strategies([turn()] * 6)[2:]
+
+
+def test_asking_for_help_gets_something_to_try() -> None:
+    assert strategies([turn(), turn("ask_help")])[1] is Strategy.SUGGESTION
+
+
+def test_what_did_not_help_is_not_repeated() -> None:
+    first, second = strategies([turn("ask_help"), turn("not_helped")])
+    assert second is not first
+    assert second.stage is not Stage.ACTION
+
+
+def test_the_same_strategy_never_comes_twice_in_a_row() -> None:
+    chosen = strategies([turn()] * 12)
+    assert all(a is not b for a, b in itertools.pairwise(chosen))
+
+
+def test_every_decision_says_its_grounds() -> None:
+    one = turn()
+    decision = decide_strategy(ConversationState().after_person(one), one)
+    assert any("distress" in ground for ground in decision.evidence)
+
+
+def test_a_greeting_in_distress_is_no_greeting() -> None:
+    assert overrides_rules(turn("greet", SAD)) is not None
+    assert overrides_rules(turn("greet", EmotionReading(label="joy", valence=0.5, confidence=0.9))) is None
+    assert overrides_rules(turn("out_of_scope", None, intent_confidence=0.1)) is not None
+    assert overrides_rules(turn("ask_privacy", SAD)) is None
+
+
+def test_the_nearest_entry_of_the_strategy_is_chosen() -> None:
+    entries = [entry("a"), entry("b"), entry("q", Strategy.QUESTION)]
+    assert choose(entries, {"a": 0.5, "b": 0.6, "q": 0.9}) == "b"
+
+
+def test_no_entry_is_ever_shown_twice() -> None:
+    assert choose([entry("a"), entry("b")], {"a": 0.5, "b": 0.6}, shown={"b"}) == "a"
+    assert choose([entry("a")], {"a": 0.9}, shown={"a"}) is None
+
+
+def test_the_emotion_read_breaks_near_ties() -> None:
+    entries = [entry("joy", emotions=frozenset({"joy"})), entry("sad", emotions=frozenset({"sadness"}))]
+    assert choose(entries, {"joy": 0.5, "sad": 0.48}) == "sad"
+
+
+def test_an_entry_is_not_used_for_what_it_is_not_for() -> None:
+    grief = EmotionReading(label="grief", labels=("grief",), valence=-0.6, confidence=0.8)
+    barred = entry("cheer", not_for=frozenset({"grief"}))
+    assert choose([barred], {"cheer": 0.9}, turn=turn(reading=grief, candidates={"cheer": 0.9})) is None
+    concern = RiskReading(RiskLevel.CONCERN, 0.3, None)
+    careful = entry("light", not_for=frozenset({"concern"}))
+    assert choose([careful], {}, turn=turn(risk=concern, candidates={"light": 0.9})) is None
+    at_work = entry("office", not_for=frozenset({"workplace"}))
+    assert choose([at_work], {"office": 0.9}, context="workplace") is None
+
+
+def test_nothing_is_said_from_the_library_in_danger() -> None:
+    crisis = RiskReading(RiskLevel.CRISIS, 1.0, None)
+    assert choose([entry("a")], {}, turn=turn(risk=crisis, candidates={"a": 0.9})) is None
+
+
+def test_an_honest_question_comes_back_when_nothing_fits() -> None:
+    ask = entry("general-question", Strategy.QUESTION, topic="general")
+    choice = choose_entry(
+        {"a": entry("a"), ask.id: ask}, Strategy.REFLECTION, turn(candidates={"a": 0.1}), [], set(), 0.3
+    )
+    assert choice is not None
+    assert (choice.entry.id, choice.fits) == ("general-question", False)
+
+
+def test_a_short_turn_leans_on_the_one_before() -> None:
+    assert choose([entry("a"), entry("b")], {"a": 0.31}, earlier=[{"b": 0.8}]) == "b"
+
+
+def test_the_topic_of_the_last_answer_breaks_near_ties() -> None:
+    entries = [entry("w"), entry("s", topic="sleep")]
+    assert choose(entries, {"w": 0.5, "s": 0.47}, last_topic="sleep") == "s"
+
+
+def test_an_entry_without_the_language_is_left_out() -> None:
+    english = entry("a", text={"en": "hello"})
+    assert choose([english], {}, turn=turn(reply_language="zh", candidates={"a": 0.9})) is None
