@@ -150,7 +150,7 @@ install_project() {
 # Compiled files for what a start imports; otherwise the first start takes 15 seconds longer.
 compile_imports() {
     say "compiling what a start imports"
-    TF_CPP_MIN_LOG_LEVEL=3 SQLALCHEMY_SILENCE_UBER_WARNING=1 "$PYTHON" scripts/warm_imports.py >&2 || true
+    TF_CPP_MIN_LOG_LEVEL=3 SQLALCHEMY_SILENCE_UBER_WARNING=1 "$PYTHON" -W ignore scripts/warm_imports.py >&2 || true
 }
 
 main() {

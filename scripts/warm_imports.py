@@ -24,7 +24,7 @@ def main(names: list[str]) -> int:
         importlib.import_module(name)
     if names:
         return 0
-    running = [subprocess.Popen([sys.executable, __file__, *group]) for group in GROUPS]
+    running = [subprocess.Popen([sys.executable, "-W", "ignore", __file__, *group]) for group in GROUPS]
     return max(process.wait() for process in running)
 
 

@@ -106,8 +106,14 @@ class RestInput(InputChannel):
         async def close_resources(_app: Sanic, _loop: Any) -> None:
             await self.pool.close()
 
-        blueprint.route("/", methods=["GET"], name="root")(self.root)
-        blueprint.route("/webhook", methods=["POST"], stream=True, name="webhook")(self.webhook)
+        @blueprint.get("/")
+        async def root(_request: Request) -> HTTPResponse:
+            return replies.json_reply({"status": "ok"})
+
+        @blueprint.post("/webhook", stream=True)
+        async def webhook(request: Request) -> HTTPResponse:
+            return await self.answer(request)
+
         blueprint.listener("before_server_start")(open_resources)
         blueprint.listener("after_server_start")(check)
         blueprint.listener("before_server_stop")(quieten)
@@ -115,11 +121,7 @@ class RestInput(InputChannel):
         self._start.install(blueprint)
         return blueprint
 
-    async def root(self, _request: Request) -> HTTPResponse:
-        """Says that the channel is there, as Rasa's does."""
-        return replies.json_reply({"status": "ok"})
-
-    async def webhook(self, request: Request) -> HTTPResponse:
+    async def answer(self, request: Request) -> HTTPResponse:
         """Takes a message and answers with what the bot said to it."""
         data: dict[str, Any] = {}
         try:

@@ -99,12 +99,10 @@ class WebInput(InputChannel):
 class PageBlueprint(Blueprint):
     """A blueprint that also answers "/", which Rasa's server has taken for itself."""
 
-    page: Callable[[Request], Awaitable[HTTPResponse | None]]
-
     def register(self, app: Sanic, options: dict[str, Any]) -> None:
         """Registers the routes, and a look at every request before Rasa's own routes."""
         super().register(app, options)
-        app.register_middleware(self.page, "request")
+        app.register_middleware(self.ctx.page, "request")
 
 
 class ChatServer:
@@ -145,18 +143,18 @@ class ChatServer:
     def blueprint(self) -> Blueprint:
         """All routes and listeners."""
         blueprint = PageBlueprint("attune_web")
-        blueprint.page = self.page
+        blueprint.ctx.page = self.page
         for method, path, handler in (
             ("POST", "/session", self.open_session),
             ("GET", "/history", self.history),
             ("POST", "/messages", self.message),
             ("POST", "/human", self.human),
             ("GET", "/events", self.stream),
+            ("GET", "/health", self.health),
+            ("GET", "/static/<name:path>", self.static),
         ):
-            route = blueprint.route(path, methods=[method], stream=method == "POST", name=path.strip("/"))
+            route = blueprint.route(path, methods=[method], stream=method == "POST", name=handler.__name__)
             route(self._guarded(handler))
-        blueprint.route("/health", methods=["GET"], name="health")(self.health)
-        blueprint.route("/static/<name:path>", methods=["GET"], name="static")(self.static)
         blueprint.listener("before_server_start")(self._open)
         blueprint.listener("after_server_start")(self._check)
         blueprint.listener("before_server_stop")(self._quieten)
@@ -274,11 +272,11 @@ class ChatServer:
         """The handler, with other sites kept out and every refusal told in the person's language."""
 
         @wraps(handler)
-        async def guarded(request: Request) -> HTTPResponse:
+        async def guarded(request: Request, **parts: str) -> HTTPResponse:
             try:
                 if not self._origins.permits(request.headers.get("origin"), request.headers.get("host", "")):
                     raise IntakeError("other_site", 403)
-                return await handler(request)
+                return await handler(request, **parts)
             except IntakeError as error:
                 refusal = error
             except (BusyError, CrowdedError) as error:

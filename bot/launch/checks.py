@@ -226,7 +226,7 @@ def _listener(port: int) -> str:
 
     for process in psutil.process_iter(["pid", "name"]):
         try:
-            connections = process.connections(kind="tcp")
+            connections = process.net_connections(kind="tcp")
         except psutil.Error:
             continue
         if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in connections):

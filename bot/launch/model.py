@@ -31,6 +31,7 @@ SOURCE_FOLDERS = ("data", "domain", "policies", "bot/components")
 SOURCE_SUFFIXES = (".yml", ".yaml", ".json", ".jsonl", ".txt", ".csv", ".md", ".py")
 PACKAGES = ("rasa", "scikit-learn", "numpy")
 _LAST_LINES = 30
+_SCRATCH = ".training-"
 _STEP = re.compile(r"Starting to train component '(\w+)'")
 
 
@@ -103,7 +104,9 @@ class RasaModel:
                 return 0.0
             began = time.monotonic()
             fingerprint = self.fingerprint()
-            with tempfile.TemporaryDirectory(dir=self.archive.parent, prefix=".training-") as folder:
+            for abandoned in self.archive.parent.glob(f"{_SCRATCH}*"):
+                shutil.rmtree(abandoned, ignore_errors=True)
+            with tempfile.TemporaryDirectory(dir=self.archive.parent, prefix=_SCRATCH) as folder:
                 self._run_rasa(Path(folder), say)
                 made = Path(folder) / self.archive.name
                 if not made.is_file():

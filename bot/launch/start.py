@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from bot.core.errors import AttuneError
@@ -36,29 +39,8 @@ def prepare(settings: Settings, say: Say, *, may_train: bool, needs_ports: bool)
         StorageError: the database can't be used.
         TrainingError: the model could not be trained.
     """
-    model = RasaModel(ROOT, Path(settings.emotion_weights))
-    found = [
-        checks.check_python(),
-        checks.check_environment(os.environ),
-        checks.check_var_dir(Path(settings.var_dir)),
-    ]
-    if needs_ports:
-        found += checks.check_ports(settings)
-    weights = checks.check_weights(Path(settings.emotion_weights))
-    found.append(weights)
-    failures = [check for check in found if check.status == checks.FAIL]
-    if failures:
-        raise NotReady("can't start\n" + "\n".join(check.line() for check in failures))
-    if weights.status == checks.WARN:
-        say(weights.line())
-    _migrate(settings)
-    reason = model.why_stale()
-    if reason and not may_train:
-        raise NotReady(f"{reason}; run `make train`, or leave out --no-train")
-    if reason:
-        say(f"training the model: {reason}")
-        say(f"trained in {model.train(say):.0f} s")
-    return model
+    with _interruptible():
+        return _prepare(settings, say, may_train=may_train, needs_ports=needs_ports)
 
 
 def action_server(port: int, *, quiet: bool = False) -> Program:
@@ -91,6 +73,47 @@ def address(settings: Settings) -> str:
     """The web server's address as this machine can open it."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def _prepare(settings: Settings, say: Say, *, may_train: bool, needs_ports: bool) -> RasaModel:
+    model = RasaModel(ROOT, Path(settings.emotion_weights))
+    found = [
+        checks.check_python(),
+        checks.check_environment(os.environ),
+        checks.check_var_dir(Path(settings.var_dir)),
+    ]
+    if needs_ports:
+        found += checks.check_ports(settings)
+    weights = checks.check_weights(Path(settings.emotion_weights))
+    found.append(weights)
+    failures = [check for check in found if check.status == checks.FAIL]
+    if failures:
+        raise NotReady("can't start\n" + "\n".join(check.line() for check in failures))
+    if weights.status == checks.WARN:
+        say(weights.line())
+    _migrate(settings)
+    reason = model.why_stale()
+    if reason and not may_train:
+        raise NotReady(f"{reason}; run `make train`, or leave out --no-train")
+    if reason:
+        say(f"training the model: {reason}")
+        say(f"trained in {model.train(say):.0f} s")
+    return model
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Makes SIGTERM and SIGHUP end what is under way as Ctrl-C does, with its processes and files."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _server(model: RasaModel) -> list[str]:

@@ -18,6 +18,11 @@ from bot.storage.records import Conversation, from_row
 from bot.storage.tables import conversations, people
 
 
+_BY_SENDER = sa.select(conversations).where(conversations.c.sender_id == sa.bindparam("key"))
+_BY_ID = sa.select(conversations).where(conversations.c.id == sa.bindparam("key"))
+_UPDATE = conversations.update().where(conversations.c.id == sa.bindparam("key"))
+
+
 def find(session: Session, sender_id: str, *, lock: bool = False) -> Conversation | None:
     """The conversation of a sender, or None.
 
@@ -26,7 +31,7 @@ def find(session: Session, sender_id: str, *, lock: bool = False) -> Conversatio
         sender_id: Rasa's name for the conversation.
         lock: whether to hold the row until the transaction ends, so that nobody else changes it.
     """
-    return _one(session, conversations.c.sender_id == sender_id, lock)
+    return _one(session, _BY_SENDER, sender_id, lock)
 
 
 def get(session: Session, conversation_id: int, *, lock: bool = False) -> Conversation:
@@ -35,7 +40,7 @@ def get(session: Session, conversation_id: int, *, lock: bool = False) -> Conver
     Raises:
         StorageError: there is none.
     """
-    found = _one(session, conversations.c.id == conversation_id, lock)
+    found = _one(session, _BY_ID, conversation_id, lock)
     if found is None:
         raise StorageError(f"there is no conversation {conversation_id}")
     return found
@@ -87,21 +92,21 @@ def open_conversation(
     return opened
 
 
-def touch(session: Session, conversation_id: int, at: float, **values: Any) -> None:
-    """Notes a turn at `at` and sets further columns. Until the transaction ends, others wait.
+def touch(session: Session, conversation_id: int, at: float) -> None:
+    """Notes a turn at `at`. Until the transaction ends, others who want to add one wait.
 
     Whoever adds turns calls this (or `find(..., lock=True)`) first: it makes the turns of one
     conversation appear in the order of their ids, on which streaming them rests.
     """
-    latest = sa.case(
-        (conversations.c.last_turn_at < at, at),
-        else_=conversations.c.last_turn_at,
-    )
+    latest = sa.case((conversations.c.last_turn_at < at, at), else_=conversations.c.last_turn_at)
     session.execute(
-        conversations.update()
-        .where(conversations.c.id == conversation_id)
-        .values(last_turn_at=latest, **values)
+        conversations.update().where(conversations.c.id == conversation_id).values(last_turn_at=latest)
     )
+
+
+def set_values(session: Session, conversation_id: int, values: Mapping[str, Any]) -> None:
+    """Sets columns of a conversation."""
+    session.execute(_UPDATE, {"key": conversation_id, **values})
 
 
 def person(session: Session, person_id: int) -> Mapping[str, Any]:
@@ -110,11 +115,10 @@ def person(session: Session, person_id: int) -> Mapping[str, Any]:
     return {"channel": row["channel"], "external_id": row["external_id"], "created_at": row["created_at"]}
 
 
-def _one(session: Session, condition: Any, lock: bool) -> Conversation | None:
-    statement = sa.select(conversations).where(condition)
+def _one(session: Session, statement: Any, key: str | int, lock: bool) -> Conversation | None:
     if lock:
         statement = statement.with_for_update(key_share=True)  # no word to SQLite, which locks as a whole
-    row = session.execute(statement).mappings().one_or_none()
+    row = session.execute(statement, {"key": key}).mappings().one_or_none()
     if row is None:
         return None
     handoff = HandoffState(row["handoff_state"])

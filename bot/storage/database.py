@@ -194,8 +194,11 @@ class Database:
 
     def _check_writable(self, connection: Any) -> None:
         if self.is_sqlite:
+            # A write that is taken back: only writing shows that a file is read-only.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.exec_driver_sql("ROLLBACK")
+            table = schema.VERSION_TABLE
+            connection.exec_driver_sql(f"UPDATE {table} SET version_num = version_num")
+            connection.rollback()
             return
         if connection.execute(sa.text("SHOW transaction_read_only")).scalar() == "on":
             raise StorageError(f"the database {self._name} is read-only")

@@ -15,8 +15,7 @@ from bot.core.turn import CHINESE
 from bot.storage import conversations, turns
 from bot.storage.inserts import insert_or_keep
 from bot.storage.records import Handoff, from_row
-from bot.storage.tables import conversations as conversations_table
-from bot.storage.tables import handoffs, open_handoff_index
+from bot.storage.tables import OPEN_HANDOFF, handoffs
 
 OPEN = (HandoffState.WAITING, HandoffState.HUMAN)
 BACK_TEXTS = {
@@ -55,8 +54,7 @@ def open_handoff(
         "evidence": list(evidence),
         "opened_at": at,
     }
-    where = open_handoff_index.dialect_options["sqlite"]["where"]
-    if insert_or_keep(session, handoffs, row, ["conversation_id"], where) is not None:
+    if insert_or_keep(session, handoffs, row, ["conversation_id"], OPEN_HANDOFF) is not None:
         _set_conversation(session, conversation_id, HandoffState.WAITING)
     opened = open_for(session, conversation_id)
     if opened is None:
@@ -139,11 +137,7 @@ def _step(session: Session, handoff_id: int, wanted: HandoffState, values: dict[
 
 
 def _set_conversation(session: Session, conversation_id: int, state: HandoffState) -> None:
-    session.execute(
-        conversations_table.update()
-        .where(conversations_table.c.id == conversation_id)
-        .values(handoff_state=state.value)
-    )
+    conversations.set_values(session, conversation_id, {"handoff_state": state.value})
 
 
 def _select(session: Session, *conditions: Any, order: Any = (), limit: int | None = None) -> list[Handoff]:

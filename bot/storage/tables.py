@@ -147,12 +147,13 @@ handoffs = sa.Table(
 )
 
 # At most one open handoff a conversation, whoever opens it first.
-open_handoff_index = sa.Index(
+OPEN_HANDOFF = "state <> 'returned'"
+sa.Index(
     "uq_handoffs_open",
     handoffs.c.conversation_id,
     unique=True,
-    sqlite_where=sa.text("state <> 'returned'"),
-    postgresql_where=sa.text("state <> 'returned'"),
+    sqlite_where=sa.text(OPEN_HANDOFF),
+    postgresql_where=sa.text(OPEN_HANDOFF),
 )
 
 tracker_events = sa.Table(

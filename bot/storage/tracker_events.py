@@ -29,6 +29,17 @@ class StoredEvent:
     id: int = 0
 
 
+_COLUMNS = (tracker_events.c.type_name, tracker_events.c.timestamp, tracker_events.c.data, tracker_events.c.id)
+_NEWEST = (
+    sa.select(*_COLUMNS)
+    .where(tracker_events.c.sender_id == sa.bindparam("sender_id"))
+    .order_by(tracker_events.c.id.desc())
+)
+_NEWEST_ID = sa.select(sa.func.max(tracker_events.c.id)).where(
+    tracker_events.c.sender_id == sa.bindparam("sender_id")
+)
+
+
 def append(session: Session, sender_id: str, events: Sequence[StoredEvent]) -> int:
     """Adds events and gives the id of the last.
 
@@ -48,29 +59,19 @@ def append(session: Session, sender_id: str, events: Sequence[StoredEvent]) -> i
     ]
     if len(rows) > 1:
         session.execute(tracker_events.insert(), rows[:-1])
-    last = session.execute(tracker_events.insert().values(**rows[-1]))
+    last = session.execute(tracker_events.insert(), rows[-1])
     return int(last.inserted_primary_key[0])
 
 
 def newest(session: Session, sender_id: str, limit: int | None) -> list[StoredEvent]:
     """The newest events of a sender (all for None), oldest first."""
-    columns = (tracker_events.c.type_name, tracker_events.c.timestamp, tracker_events.c.data)
-    statement = (
-        sa.select(*columns, tracker_events.c.id)
-        .where(tracker_events.c.sender_id == sender_id)
-        .order_by(tracker_events.c.id.desc())
-    )
-    if limit is not None:
-        statement = statement.limit(limit)
-    return [StoredEvent(*row) for row in session.execute(statement)][::-1]
+    statement = _NEWEST if limit is None else _NEWEST.limit(limit)
+    return [StoredEvent(*row) for row in session.execute(statement, {"sender_id": sender_id})][::-1]
 
 
 def newest_id(session: Session, sender_id: str) -> int:
     """The id of a sender's newest event, 0 when there is none."""
-    found = session.execute(
-        sa.select(sa.func.max(tracker_events.c.id)).where(tracker_events.c.sender_id == sender_id)
-    ).scalar()
-    return int(found or 0)
+    return int(session.execute(_NEWEST_ID, {"sender_id": sender_id}).scalar() or 0)
 
 
 def stamps(session: Session, sender_id: str, limit: int) -> Counter[tuple[str, float | None]]:

@@ -16,6 +16,14 @@ from bot.storage.records import Turn, from_row
 from bot.storage.tables import turns
 
 
+_SELECT = sa.select(turns)
+_BY_MESSAGE = _SELECT.where(
+    turns.c.conversation_id == sa.bindparam("conversation_id"),
+    turns.c.message_id.in_(sa.bindparam("message_ids", expanding=True)),
+)
+_SET_READ = turns.update().where(turns.c.id == sa.bindparam("key"))
+
+
 def arrive(
     session: Session,
     sender_id: str,
@@ -67,17 +75,13 @@ def add_bot(
     policy: str | None = None,
 ) -> int:
     """Adds a bot's turn and gives its id."""
-    result = session.execute(
-        turns.insert().values(
-            conversation_id=conversation_id,
+    result = session.execute(turns.insert(), dict(conversation_id=conversation_id,
             author=Author.BOT.value,
             text=text,
             language=language,
             at=at,
             action=action,
-            policy=policy,
-        )
-    )
+            policy=policy))
     return int(result.inserted_primary_key[0])
 
 
@@ -95,11 +99,7 @@ def add_human(session: Session, conversation_id: int, text: str, name: str, at: 
     if handoff.taken_at is None:
         handoffs.take(session, handoff.id, name, at)
     conversations.touch(session, conversation_id, at)
-    result = session.execute(
-        turns.insert().values(
-            conversation_id=conversation_id, author=Author.HUMAN.value, author_name=name, text=text, at=at
-        )
-    )
+    result = session.execute(turns.insert(), dict(conversation_id=conversation_id, author=Author.HUMAN.value, author_name=name, text=text, at=at))
     return get(session, int(result.inserted_primary_key[0]))
 
 
@@ -119,11 +119,8 @@ def set_read(
     session: Session, turn_id: int, language: str, intent: str | None, intent_confidence: float
 ) -> None:
     """Notes what Rasa read in a turn that had arrived before."""
-    session.execute(
-        turns.update()
-        .where(turns.c.id == turn_id)
-        .values(language=language, intent=intent, intent_confidence=intent_confidence)
-    )
+    given = {"language": language, "intent": intent, "intent_confidence": intent_confidence}
+    session.execute(_SET_READ, {"key": turn_id, **given})
 
 
 def by_message(session: Session, conversation_id: int, message_ids: Iterable[str]) -> dict[str, Turn]:
@@ -131,8 +128,8 @@ def by_message(session: Session, conversation_id: int, message_ids: Iterable[str
     wanted = list(message_ids)
     if not wanted:
         return {}
-    found = _select(session, turns.c.conversation_id == conversation_id, turns.c.message_id.in_(wanted))
-    return {str(turn.message_id): turn for turn in found}
+    given = {"conversation_id": conversation_id, "message_ids": wanted}
+    return {str(turn.message_id): turn for turn in _records(session.execute(_BY_MESSAGE, given))}
 
 
 def after(session: Session, conversation_id: int, after_id: int, limit: int = 200) -> list[Turn]:
@@ -169,11 +166,13 @@ def latest_of_person(session: Session, conversation_id: int) -> int | None:
 
 
 def _select(session: Session, *conditions: Any, order: Any = None, limit: int | None = None) -> list[Turn]:
-    statement = sa.select(turns).where(*conditions)
+    statement = _SELECT.where(*conditions)
     if order is not None:
         statement = statement.order_by(order)
     if limit is not None:
         statement = statement.limit(limit)
-    return [
-        from_row(Turn, row, author=Author(row["author"])) for row in session.execute(statement).mappings()
-    ]
+    return _records(session.execute(statement))
+
+
+def _records(result: Any) -> list[Turn]:
+    return [from_row(Turn, row, author=Author(row["author"])) for row in result.mappings()]

@@ -183,8 +183,15 @@ def keep(
             handoff_entry.at,
         )
         state = replace(state, handoff=opened.state)
-    conversations.touch(
-        session, conversation.id, last_at, state=state.to_dict(), memory=dict(memory), language=language
+    conversations.set_values(
+        session,
+        conversation.id,
+        {
+            "state": state.to_dict(),
+            "memory": dict(memory),
+            "language": language,
+            "last_turn_at": last_at,
+        },
     )
     return state
 

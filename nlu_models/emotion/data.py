@@ -9,9 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterable, List, Tuple
 
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.errors import DataError
@@ -25,7 +25,7 @@ class LabelledText:
     """A text with the indices of its labels in `GOEMOTIONS`."""
 
     text: str
-    label_ids: Tuple[int, ...]
+    label_ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class VadText:
     """A text with its valence, arousal and dominance, each in [-1, 1]."""
 
     text: str
-    vad: Tuple[float, float, float]
+    vad: tuple[float, float, float]
 
 
-def read_goemotions(folder: Path, split: str) -> List[LabelledText]:
+def read_goemotions(folder: Path, split: str) -> list[LabelledText]:
     """The rows of one split of GoEmotions.
 
     Args:
@@ -68,7 +68,7 @@ def read_goemotions(folder: Path, split: str) -> List[LabelledText]:
     return rows
 
 
-def read_emobank(folder: Path, split: str) -> List[VadText]:
+def read_emobank(folder: Path, split: str) -> list[VadText]:
     """The rows of one split of EmoBank, rescaled from [1, 5] to [-1, 1].
 
     Raises:
@@ -88,7 +88,7 @@ def read_emobank(folder: Path, split: str) -> List[VadText]:
     return rows
 
 
-def read_clinc_utterances(folder: Path) -> List[str]:
+def read_clinc_utterances(folder: Path) -> list[str]:
     """The training utterances of CLINC150, without their intents (they keep the embedding general).
 
     Raises:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,11 +53,12 @@ class EmotionEncoder:
         WeightError: the folder is incomplete, truncated or of another format.
     """
 
-    def __init__(self, weights: Path, threads: Optional[int] = None) -> None:
+    def __init__(self, weights: Path, threads: int | None = None) -> None:
         self.config = WeightConfig.load(weights)
         self._path = weights / MODEL_FILE
+        self.tokenizer_path = weights / TOKENIZER_FILE
         self._threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
-        self._tokenizer = _load_tokenizer(weights / TOKENIZER_FILE, self.config.max_tokens)
+        self._tokenizer = _load_tokenizer(self.tokenizer_path, self.config.max_tokens)
         self._lock = threading.Lock()
         self._session = self._open()
         self._process = os.getpid()
@@ -87,7 +89,7 @@ class EmotionEncoder:
             out.embeddings[rows] = embedding
         return out
 
-    def _tokenize(self, text: str) -> List[int]:
+    def _tokenize(self, text: str) -> list[int]:
         cut = text[: self.config.max_tokens * CHARS_PER_TOKEN]
         # A lone surrogate (half an emoji) can't be UTF-8, which the tokenizer insists on.
         clean = cut.encode("utf-8", "replace").decode("utf-8")
@@ -126,7 +128,8 @@ class EmotionEncoder:
 
     def _check(self, session: Any) -> None:
         names = {output.name: output.shape[-1] for output in session.get_outputs()}
-        expected = dict(zip(OUTPUTS, (len(self.config.labels), len(VAD), self.config.embedding_width)))
+        widths = (len(self.config.labels), len(VAD), self.config.embedding_width)
+        expected = dict(zip(OUTPUTS, widths, strict=True))
         if names != expected:
             raise WeightError(f"{self._path} has outputs {names}, expected {expected}")
 
@@ -145,7 +148,7 @@ def _load_tokenizer(path: Path, max_tokens: int) -> Any:
     return tokenizer
 
 
-def _pad(rows: List[List[int]]) -> Tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _pad(rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Token ids and attention mask, each (rows, longest)."""
     longest = max(len(row) for row in rows)
     ids = np.zeros((len(rows), longest), dtype=np.int64)

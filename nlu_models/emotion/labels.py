@@ -7,16 +7,16 @@ grouping of its figure 2. The order is that of the data set's `labels.txt`; weig
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Tuple
+from collections.abc import Mapping
 
-GOEMOTIONS: Tuple[str, ...] = (
+GOEMOTIONS: tuple[str, ...] = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion",
     "curiosity", "desire", "disappointment", "disapproval", "disgust", "embarrassment",
     "excitement", "fear", "gratitude", "grief", "joy", "love", "nervousness", "optimism",
     "pride", "realization", "relief", "remorse", "sadness", "surprise", "neutral",
 )  # fmt: skip
 
-EKMAN: Mapping[str, Tuple[str, ...]] = {
+EKMAN: Mapping[str, tuple[str, ...]] = {
     "anger": ("anger", "annoyance", "disapproval"),
     "disgust": ("disgust",),
     "fear": ("fear", "nervousness"),
@@ -29,7 +29,7 @@ EKMAN: Mapping[str, Tuple[str, ...]] = {
     "neutral": ("neutral",),
 }  # fmt: skip
 
-SENTIMENT: Mapping[str, Tuple[str, ...]] = {
+SENTIMENT: Mapping[str, tuple[str, ...]] = {
     "positive": EKMAN["joy"],
     "negative": (
         "anger", "annoyance", "disapproval", "disgust", "fear", "nervousness", "sadness",
@@ -39,12 +39,10 @@ SENTIMENT: Mapping[str, Tuple[str, ...]] = {
     "neutral": ("neutral",),
 }  # fmt: skip
 
-VAD: Tuple[str, ...] = ("valence", "arousal", "dominance")
+VAD: tuple[str, ...] = ("valence", "arousal", "dominance")
 
 
-def group_scores(
-    scores: Mapping[str, float], groups: Mapping[str, Tuple[str, ...]]
-) -> Dict[str, float]:
+def group_scores(scores: Mapping[str, float], groups: Mapping[str, tuple[str, ...]]) -> dict[str, float]:
     """Shares of each group of labels, from independent label probabilities.
 
     A group holds when any of its labels does, so its probability is the noisy-or of its members;

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating]
 Bools = NDArray[np.bool_]
 
-THRESHOLD_GRID = np.round(np.arange(0.05, 0.95, 0.01), 2)
+# Finer at the low end, where the probabilities of the rarest labels lie.
+THRESHOLD_GRID = np.round(np.concatenate([np.arange(0.01, 0.1, 0.0025), np.arange(0.1, 0.95, 0.01)]), 4)
 DEFAULT_THRESHOLD = 0.5
+LOG_ODDS_GRID = np.linspace(-4.5, 3.0, 151)
+SMOOTHING_STEPS = 9  # of that grid, about 0.4 in log-odds
 
 
 def f1_per_label(truth: Bools, predicted: Bools) -> Floats:
@@ -62,7 +67,42 @@ def tune_thresholds(truth: Bools, probabilities: Floats) -> Floats:
     return thresholds
 
 
-def crossfit_macro_f1(truth: Bools, probabilities: Floats, folds: int = 5, seed: int = 0) -> float:
+def tune_thresholds_smoothly(truth: Bools, probabilities: Floats) -> Floats:
+    """The threshold per label in the middle of the widest good stretch: what a weight is shipped with.
+
+    F1 as a function of the threshold is jagged where a label is rare, and its highest tooth is luck.
+    Averaging it over neighbouring thresholds (in log-odds) before taking the best gives thresholds that
+    hold better on rows they were not tuned on.
+
+    Args:
+        truth: (texts, labels).
+        probabilities: (texts, labels) in [0, 1].
+
+    Returns:
+        (labels,) thresholds from `LOG_ODDS_GRID`; 0.5 for a label with no true row.
+    """
+    thresholds = np.full(truth.shape[1], DEFAULT_THRESHOLD)
+    grid = 1.0 / (1.0 + np.exp(-LOG_ODDS_GRID))
+    for label in np.flatnonzero(truth.any(axis=0)):
+        order = np.argsort(probabilities[:, label], kind="stable")
+        hits_below = np.concatenate([[0], np.cumsum(truth[order, label])])
+        cut = np.searchsorted(probabilities[order, label], grid, side="left")
+        said = len(truth) - cut
+        scores = 2.0 * (hits_below[-1] - hits_below[cut]) / (said + hits_below[-1])
+        padded = np.pad(scores, SMOOTHING_STEPS // 2, mode="edge")
+        smooth = np.convolve(padded, np.full(SMOOTHING_STEPS, 1.0 / SMOOTHING_STEPS), "valid")
+        best = np.flatnonzero(smooth >= smooth.max() - 1e-9)
+        thresholds[label] = grid[best[len(best) // 2]]
+    return thresholds
+
+
+def crossfit_macro_f1(
+    truth: Bools,
+    probabilities: Floats,
+    folds: int = 5,
+    seed: int = 0,
+    tune: Callable[[Bools, Floats], Floats] = tune_thresholds,
+) -> float:
     """Macro-F1 with each row judged by thresholds tuned on the other folds only.
 
     Args:
@@ -70,6 +110,7 @@ def crossfit_macro_f1(truth: Bools, probabilities: Floats, folds: int = 5, seed:
         probabilities: (texts, labels) in [0, 1].
         folds: how many parts the rows are split into.
         seed: of the shuffle.
+        tune: how thresholds are found.
 
     Returns:
         Macro-F1 in [0, 1], not flattered by tuning on the rows it is measured on.
@@ -78,7 +119,7 @@ def crossfit_macro_f1(truth: Bools, probabilities: Floats, folds: int = 5, seed:
     predicted = np.zeros_like(truth)
     for fold in range(folds):
         held_out = fold_of == fold
-        thresholds = tune_thresholds(truth[~held_out], probabilities[~held_out])
+        thresholds = tune(truth[~held_out], probabilities[~held_out])
         predicted[held_out] = probabilities[held_out] >= thresholds
     return macro_f1(truth, predicted)
 

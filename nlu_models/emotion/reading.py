@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Tuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ DECIMALS = 4
 NO_MODEL = "none"  # what a reading names when no weight was there to read it
 
 
-def decide(scores: NDArray[np.floating], thresholds: Sequence[float]) -> Tuple[int, List[int]]:
+def decide(scores: NDArray[np.floating], thresholds: Sequence[float]) -> tuple[int, list[int]]:
     """The label to report and all labels that hold.
 
     Args:
@@ -38,7 +39,7 @@ def confidence_of(probability: float, slope: float, intercept: float) -> float:
 
 def make_reading(
     scores: NDArray[np.floating], axes: NDArray[np.floating], config: WeightConfig
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     """The reading of one text that was read.
 
     Args:
@@ -51,7 +52,7 @@ def make_reading(
     return _assemble(
         label=config.labels[top],
         labels=[config.labels[index] for index in held],
-        scores={label: float(score) for label, score in zip(config.labels, scores)},
+        scores={label: float(score) for label, score in zip(config.labels, scores, strict=True)},
         axes=[float(value) for value in axes],
         confidence=confidence,
         abstained=confidence < config.abstain_below,
@@ -60,7 +61,7 @@ def make_reading(
     )
 
 
-def unread(model: str, degraded: bool) -> Dict[str, Any]:
+def unread(model: str, degraded: bool) -> dict[str, Any]:
     """The reading of a text that no model read: neutral, abstained, confidence 0.
 
     Args:
@@ -81,21 +82,21 @@ def unread(model: str, degraded: bool) -> Dict[str, Any]:
 
 def _assemble(
     label: str,
-    labels: List[str],
-    scores: Dict[str, float],
-    axes: List[float],
+    labels: list[str],
+    scores: dict[str, float],
+    axes: list[float],
     confidence: float,
     abstained: bool,
     degraded: bool,
     model: str,
-) -> Dict[str, Any]:
+) -> dict[str, Any]:
     return {
         "label": label,
         "labels": labels,
         "scores": _rounded(scores),
         "ekman": _rounded(group_scores(scores, EKMAN)),
         "sentiment": _rounded(group_scores(scores, SENTIMENT)),
-        **_rounded(dict(zip(VAD, axes))),
+        **_rounded(dict(zip(VAD, axes, strict=True))),
         "confidence": round(confidence, DECIMALS),
         "abstained": abstained,
         "degraded": degraded,
@@ -104,5 +105,5 @@ def _assemble(
     }
 
 
-def _rounded(values: Dict[str, float]) -> Dict[str, float]:
+def _rounded(values: dict[str, float]) -> dict[str, float]:
     return {key: round(value, DECIMALS) for key, value in values.items()}

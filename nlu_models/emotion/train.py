@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import json
 import math
+import pickle
 import random
 import subprocess
 import sys
@@ -38,7 +39,7 @@ from nlu_models.encoder import (
     load_tokenizer,
     mean_pool,
 )
-from nlu_models.errors import InputError, NluModelError
+from nlu_models.errors import InputError, NluModelError, WeightError
 
 BUCKET_BATCHES = 50  # batches are cut from chunks of this many, sorted by length, to save padding
 MAX_GRADIENT_NORM = 1.0
@@ -56,9 +57,11 @@ class TrainingArguments:
     weight_decay: float = 0.01
     max_tokens: int = 96
     dropout: float = 0.1
-    emotion_weight: float = 20.0  # of the mean BCE over labels, which is about 0.09
-    vad_weight: float = 2.0
-    embedding_weight: float = 2.0
+    emotion_weight: float = 1.0  # of the mean BCE over labels, which is about 0.09
+    vad_weight: float = 0.1
+    embedding_weight: float = 0.1
+    rare_label_boost: float = 0.0  # a label's positives weigh (negatives / positives) ** this
+    init: str = ""  # the model.pt of an earlier run to go on from, instead of the plain base
     clinc_rows: int = 6000
     seed: int = 13
 
@@ -71,6 +74,7 @@ class TrainingArguments:
             ("max_tokens", 8, 512),
             ("dropout", 0.0, 0.9),
             ("clinc_rows", 0, 20_000),
+            ("rare_label_boost", 0.0, 1.0),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -126,6 +130,9 @@ def train(
 
     config = EncoderConfig(base=arguments.base, dropout=arguments.dropout)
     model = MultiTaskEncoder(config, base).to(device)
+    if arguments.init:
+        _load_state(model, Path(arguments.init))
+    boost = _positive_weights(corpus, arguments.rare_label_boost).to(device)
     steps = arguments.epochs * math.ceil(len(corpus) / arguments.batch_size)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=arguments.learning_rate, weight_decay=arguments.weight_decay
@@ -142,7 +149,7 @@ def train(
             model.train()
             order = random.Random(arguments.seed + epoch)
             for batch in _batches(corpus, arguments.batch_size, order):
-                loss = _loss(model, corpus, batch, arguments, device)
+                loss = _loss(model, corpus, batch, arguments, boost, device)
                 if not torch.isfinite(loss):
                     raise NluModelError(
                         f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate"
@@ -231,19 +238,19 @@ def _loss(
     corpus: Corpus,
     batch: list[int],
     arguments: TrainingArguments,
+    boost: Tensor,
     device: torch.device,
 ) -> Tensor:
-    assert corpus.teacher is not None
+    if corpus.teacher is None:
+        raise InputError("the corpus carries no embeddings of the base model to stay close to")
     with torch.autocast(device.type, dtype=torch.bfloat16):
         logits, vad, embedding = model(*_pad(corpus, batch, device))
-    loss = (
-        arguments.embedding_weight
-        * (1.0 - (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)).mean()
-    )
+    closeness = (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)
+    loss = arguments.embedding_weight * (1.0 - closeness).mean()
     labelled = corpus.has_labels[batch].to(device)
     if labelled.any():
         loss = loss + arguments.emotion_weight * nn.functional.binary_cross_entropy_with_logits(
-            logits.float()[labelled], corpus.labels[batch].to(device)[labelled]
+            logits.float()[labelled], corpus.labels[batch].to(device)[labelled], pos_weight=boost
         )
     rated = corpus.has_vad[batch].to(device)
     if rated.any():
@@ -289,6 +296,20 @@ def _pad(corpus: Corpus, batch: list[int], device: torch.device) -> tuple[Tensor
         ids[row, : len(tokens)] = torch.tensor(tokens)
         mask[row, : len(tokens)] = 1
     return ids.to(device), mask.to(device)
+
+
+def _positive_weights(corpus: Corpus, boost: float) -> Tensor:
+    """(28,) weights of the labels' positives: (negatives / positives) ** boost, 1 for boost 0."""
+    labels = corpus.labels[corpus.has_labels]
+    positives = labels.sum(dim=0).clamp(min=1.0)
+    return ((len(labels) - positives).clamp(min=1.0) / positives) ** boost
+
+
+def _load_state(model: MultiTaskEncoder, path: Path) -> None:
+    try:
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state"])
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise WeightError(f"{path} is no checkpoint of this architecture: {error}") from error
 
 
 def _warmup_then_linear(arguments: TrainingArguments, steps: int):  # type: ignore[no-untyped-def]

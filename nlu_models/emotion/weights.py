@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.errors import WeightError
@@ -35,17 +35,19 @@ class WeightConfig:
 
     name: str
     version: str
-    languages: Tuple[str, ...]
-    labels: Tuple[str, ...]
-    thresholds: Tuple[float, ...]
-    confidence: Dict[str, float]
+    languages: tuple[str, ...]
+    labels: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    confidence: dict[str, float]
     abstain_below: float
     max_tokens: int
     embedding_width: int
 
     def __post_init__(self) -> None:
         if self.labels != GOEMOTIONS:
-            raise WeightError(f"the weight has {len(self.labels)} labels that are not GoEmotions' 28 in order")
+            raise WeightError(
+                f"the weight has {len(self.labels)} labels that are not GoEmotions' 28 in order"
+            )
         if len(self.thresholds) != len(self.labels) or not all(0.0 < t < 1.0 for t in self.thresholds):
             raise WeightError("the weight needs one threshold in (0, 1) per label")
         if set(self.confidence) != {"slope", "intercept"}:
@@ -69,7 +71,7 @@ class WeightConfig:
         """
         path = folder / CONFIG_FILE
         try:
-            data: Dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             return cls(
                 name=str(data["name"]),
                 version=str(data["version"]),

@@ -11,6 +11,7 @@ human; anything else is answered and read.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -21,7 +22,13 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+from bot.launch import deferred  # noqa: E402
+
+deferred.install()  # the stand-in needs nothing of TensorFlow
+
 from rasa.core.channels.channel import UserMessage, register  # noqa: E402
+from rasa.core.tracker_store import InMemoryTrackerStore  # noqa: E402
+from rasa.shared.core.domain import Domain  # noqa: E402
 from sanic import Sanic, response  # noqa: E402
 
 from bot.channels.rest import RestInput  # noqa: E402
@@ -52,7 +59,7 @@ class ScriptedAgent:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.tracker_store = SimpleNamespace(kept="in the database")  # only has to be no store in memory
+        self.tracker_store: Any = SimpleNamespace(kept="in the database")  # has to be no store in memory
         self.processor = None
         self.handled: list[str] = []
 
@@ -101,6 +108,8 @@ def main(port: int) -> None:
     database.migrate()
     app = Sanic("standin", configure_logging=False)
     app.ctx.agent = ScriptedAgent(database)
+    if os.environ.get("STANDIN_STORE") == "memory":
+        app.ctx.agent.tracker_store = InMemoryTrackerStore(Domain.empty())
 
     @app.get("/")
     async def hello(_request: Any) -> Any:

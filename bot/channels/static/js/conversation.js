@@ -22,7 +22,7 @@ export class Conversation {
     this.announcer = document.getElementById("announcer");
     this.newer.addEventListener("click", () => this.toEnd());
     this.log.addEventListener("scroll", () => this.isNearEnd() && (this.newer.hidden = true), { passive: true });
-    new ResizeObserver(() => this.wasNearEnd && this.toEnd()).observe(this.log);
+    new ResizeObserver(() => this.wasNearEnd && this.items.size && this.toEnd()).observe(this.log);
     this.log.addEventListener("scroll", () => (this.wasNearEnd = this.isNearEnd()), { passive: true });
     this.wasNearEnd = true;
   }
@@ -80,12 +80,14 @@ export class Conversation {
       ...this.ordered.map((turn) => ({ ...turn, key: turn.message_id ? `m${turn.message_id}` : `t${turn.id}` })),
       ...this.pending.map((entry) => ({ ...entry, author: "person", key: `m${entry.message_id}` })),
     ];
+    const lastOfBot = shown.reduce((last, turn, index) => (turn.author === "bot" ? index : last), -1);
     const nodes = [];
     shown.forEach((turn, index) => {
       const before = shown[index - 1];
       const after = shown[index + 1];
       if (!before || dayOf(before.at) !== dayOf(turn.at)) nodes.push(this.#day(turn.at));
-      nodes.push(this.#item(turn, isTogether(before, turn), isTogether(turn, after)));
+      const offers = this.mayOffer && turn.offers_human && index === lastOfBot;
+      nodes.push(this.#item(turn, offers, isTogether(before, turn), isTogether(turn, after)));
     });
     const kept = new Set(nodes);
     for (const [key, item] of this.items) if (!kept.has(item)) this.items.delete(key);
@@ -93,7 +95,7 @@ export class Conversation {
       if (this.list.children[index] !== node) this.list.insertBefore(node, this.list.children[index] || null);
     });
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
-    if (isFollowing) this.toEnd();
+    if (isFollowing && nodes.length) this.toEnd();
     else if (hasNews && !this.isQuiet) this.newer.hidden = false;
   }
 
@@ -104,12 +106,11 @@ export class Conversation {
     return item;
   }
 
-  #item(turn, follows, leads) {
+  #item(turn, offers, follows, leads) {
     const item = this.#kept(turn.key, () => make("li"));
     const state = turn.state || "";
-    const face = [turn.author, turn.name, turn.text, turn.at, state, turn.note, follows, leads].join("\u0000");
-    const offers = turn.offers_human && this.mayOffer;
-    const look = [face, offers, language()].join("\u0000");
+    const parts = [turn.author, turn.name, turn.text, turn.at, state, turn.note, offers, follows, leads, language()];
+    const look = JSON.stringify(parts);
     if (item.look === look) return item;
     item.look = look;
     item.className = `turn ${turn.author}`;

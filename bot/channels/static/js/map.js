@@ -48,10 +48,8 @@ function picture(shown) {
     draw("rect", { class: "ground", x: MARGIN.side, y: MARGIN.top, width: SIZE, height: SIZE, rx: 14 }),
     draw("line", { class: "axis", x1: MARGIN.side, x2: MARGIN.side + SIZE, y1: middle.y, y2: middle.y }),
     draw("line", { class: "axis", x1: middle.x, x2: middle.x, y1: MARGIN.top, y2: MARGIN.top + SIZE }),
-    words(middle.x, MARGIN.top - 7, "middle", t("panel.stirred")),
-    words(middle.x, MARGIN.top + SIZE + 15, "middle", t("panel.calm")),
-    words(MARGIN.side + 8, middle.y - 6, "start", t("panel.unpleasant")),
-    words(MARGIN.side + SIZE - 8, middle.y - 6, "end", t("panel.pleasant")),
+    words(middle.x, MARGIN.top - 7, "middle", t("panel.stirred"), "outside"),
+    words(middle.x, MARGIN.top + SIZE + 15, "middle", t("panel.calm"), "outside"),
   );
   const places = shown.map(({ reading }) => ({
     x: middle.x + (clamp(reading.valence) * (SIZE - 24)) / 2,
@@ -71,12 +69,14 @@ function picture(shown) {
       draw("circle", { class: "point", cx: place.x, cy: place.y, r: isLast ? 6 : 4, opacity: isLast ? 1 : 0.15 + 0.6 * weight }),
     );
   });
+  plane.append(
+    words(MARGIN.side + 8, middle.y - 6, "start", t("panel.unpleasant")),
+    words(MARGIN.side + SIZE - 8, middle.y - 6, "end", t("panel.pleasant")),
+  );
   const end = places[places.length - 1];
   const side = end.x > middle.x ? "end" : "start";
   const above = end.y > MARGIN.top + 34;
-  const text = words(end.x + (side === "end" ? 6 : -6), end.y + (above ? -17 : 27), side, label);
-  text.setAttribute("class", "last");
-  plane.append(text);
+  plane.append(words(end.x + (side === "end" ? 6 : -6), end.y + (above ? -17 : 27), side, label, "last"));
   return plane;
 }
 
@@ -102,8 +102,8 @@ function table(shown) {
   );
 }
 
-function words(x, y, anchor, text) {
-  return draw("text", { x, y, "text-anchor": anchor, "aria-hidden": "true" }, text);
+function words(x, y, anchor, text, kind) {
+  return draw("text", { class: kind, x, y, "text-anchor": anchor, "aria-hidden": "true" }, text);
 }
 
 function hundredths(value) {

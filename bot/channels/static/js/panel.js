@@ -62,11 +62,11 @@ function readingOf(turn) {
   const quote = make("p", { class: "reading-of", dir: "auto" }, t("panel.of", { text: shorten(turn.text) }));
   const reading = turn.reading;
   if (!reading) {
-    box.append(label(t("panel.waiting")), quote);
+    box.append(label(t("panel.waiting"), true), quote);
   } else if (reading.abstained && reading.confidence === 0) {
     // The reader makes no attempt, rather than a doubtful one, in a language it wasn't trained on.
     const name = languageName(reading.language);
-    box.append(label(t("panel.unread_language")), quote, note(t("panel.unread_language_more", { language: name })));
+    box.append(label(t("panel.unread_language"), true), quote, note(t("panel.unread_language_more", { language: name })));
   } else if (reading.abstained) {
     box.append(label(t("panel.unsure")), quote, note(t("panel.unsure_more")));
   } else {
@@ -78,7 +78,7 @@ function readingOf(turn) {
 
 function sureness(confidence) {
   const share = Math.max(0, Math.min(1, confidence));
-  const percent = `${Math.round(share * 100)} %`;
+  const percent = `${Math.round(share * 100)}%`;
   const words = t(`panel.sure.${SURE.find(([from]) => share >= from)[1]}`);
   const bar = make("span");
   bar.style.width = `${share * 100}%`;
@@ -100,8 +100,8 @@ function sureness(confidence) {
   ];
 }
 
-function label(text) {
-  return make("p", { class: "reading-label" }, text);
+function label(text, isNoFeeling = false) {
+  return make("p", { class: isNoFeeling ? "reading-label lesser" : "reading-label" }, text);
 }
 
 function note(text) {

@@ -1,0 +1,125 @@
+"""Reads a turn: its language, emotion, danger and embedding, from one encoder pass.
+
+This is what the NLU component, `attune annotate` and the benchmarks call. It needs onnxruntime and
+tokenizers only. Without usable weights it goes on in degraded mode: languages and danger are still read,
+emotions come back neutral, with confidence 0 and marked as degraded.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nlu_models.emotion.infer import EmotionEncoder, Encoded
+from nlu_models.emotion.reading import NO_MODEL, make_reading, unread
+from nlu_models.errors import WeightError
+from nlu_models.language import detect
+from nlu_models.risk.words import RiskWords
+
+logger = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_WEIGHTS = ROOT / "nlu_models" / "weights" / "emotion-en"
+RISK_FOLDER = ROOT / "data" / "risk"
+EMBEDDING_WIDTH = 384  # of a degraded reader's zeros
+
+
+@dataclass(frozen=True)
+class TurnReading:
+    """What was read from one text.
+
+    Attributes:
+        language: ISO 639-1 code, or "und".
+        emotion: as in `docs/contracts.md`.
+        risk: as in `docs/contracts.md`.
+        embedding: (width,) float32 of length 1; zeros when the language isn't the weight's or the
+            reader is degraded.
+    """
+
+    language: str
+    emotion: dict[str, Any]
+    risk: dict[str, Any]
+    embedding: NDArray[np.float32]
+
+
+class TurnReader:
+    """Reads turns; several threads may use one at once.
+
+    Args:
+        weights: a weight folder; the shipped English one by default.
+        risk: folder of the risk phrases; the shipped one by default.
+        threads: how many cores one encoder pass may use; by default two, or one on a single core.
+
+    Raises:
+        DataError: the risk phrases are missing or malformed: without them nothing may be answered.
+    """
+
+    def __init__(
+        self, weights: Path = DEFAULT_WEIGHTS, risk: Path = RISK_FOLDER, threads: int | None = None
+    ) -> None:
+        self._risk = RiskWords(risk)
+        self._encoder: EmotionEncoder | None = None
+        try:
+            self._encoder = EmotionEncoder(weights, threads)
+        except WeightError as error:
+            logger.error("emotion_weights_unusable degraded=true reason=%s", error)
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether emotions can't be read, since the weights can't be used."""
+        return self._encoder is None
+
+    @property
+    def model(self) -> str:
+        """The weight that reads emotions, "<name>@<version>", or "none"."""
+        return self._encoder.config.model if self._encoder else NO_MODEL
+
+    @property
+    def embedding_width(self) -> int:
+        """How long embeddings are."""
+        return self._encoder.config.embedding_width if self._encoder else EMBEDDING_WIDTH
+
+    def read(self, texts: Sequence[str]) -> list[TurnReading]:
+        """Reads texts of any length and language, in order; those the weight knows in one pass."""
+        languages = [detect(text) for text in texts]
+        encoder = self._encoder
+        readable = [
+            row for row, language in enumerate(languages) if encoder and language in encoder.config.languages
+        ]
+        encoded = self._encode([texts[row] for row in readable])
+        place = {row: index for index, row in enumerate(readable)}
+        is_failed = self._encoder is None or (bool(readable) and encoded is None)
+        readings = []
+        for row, text in enumerate(texts):
+            if encoder is not None and encoded is not None and row in place:
+                index = place[row]
+                emotion = make_reading(encoded.probabilities[index], encoded.vad[index], encoder.config)
+                embedding = encoded.embeddings[index]
+            else:
+                emotion = unread(self.model, degraded=is_failed)
+                embedding = np.zeros(self.embedding_width, dtype=np.float32)
+            readings.append(TurnReading(languages[row], emotion, self._risk.read(text), embedding))
+        return readings
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embeddings (texts, width) whatever the texts' language; zeros when degraded."""
+        encoded = self._encode(list(texts))
+        if encoded is None:
+            return np.zeros((len(texts), self.embedding_width), dtype=np.float32)
+        return encoded.embeddings
+
+    def _encode(self, texts: list[str]) -> Encoded | None:
+        """One encoder pass; None without an encoder, or when the pass failed."""
+        if self._encoder is None or not texts:
+            return None
+        try:
+            return self._encoder.encode(texts)
+        except RuntimeError as error:  # onnxruntime's, such as being out of memory
+            logger.error("encoder_pass_failed degraded=true reason=%s", error)
+            return None

@@ -1,0 +1,1 @@
+"""Finds the reviewed guidance that fits what a person said."""

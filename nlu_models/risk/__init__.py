@@ -1,0 +1,1 @@
+"""The risk check: whether a message speaks of danger. It runs before anything else and needs no model."""

@@ -1,0 +1,1 @@
+"""One suite each for every part that has several implementations."""

@@ -1,0 +1,25 @@
+"""Who may import whom: each folder is imported in a fresh process and what came along is looked at."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bot.core.settings import ROOT
+
+HEAVY = ("rasa", "tensorflow", "torch", "transformers", "sentence_transformers")
+
+RULES = {
+    "bot.core.guidance, bot.core.escalation, bot.core.settings": (*HEAVY, "sqlalchemy", "numpy", "rasa_sdk"),
+    "actions.guidance, actions.privacy": (*HEAVY, "whisper"),
+    "bot.__main__": (*HEAVY, "sqlalchemy", "numpy", "onnxruntime"),
+    "policies.escalation, policies.guidance": ("torch", "transformers", "onnxruntime", "faiss"),
+}
+
+
+@pytest.mark.parametrize("modules", RULES)
+def test_a_folder_brings_nothing_it_may_not_import(modules: str) -> None:
+    code = f"import sys, {modules}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert not loaded.intersection(RULES[modules])
