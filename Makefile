@@ -39,7 +39,7 @@ check: setup  ## lint, formatting, types, and the bot's data
 	$(QUIET) $(PYTHON) -m bot guidance validate
 
 bench: setup  ## compare turns, start and memory with Rasa's stock bot (about 15 minutes)
-	@$(PYTHON) benchmarks/turns.py $(ARGS)
+	@$(PYTHON) -m benchmarks.turns $(ARGS)
 
 lock:  ## renew requirements.txt from pyproject.toml
 	@sh scripts/lock.sh

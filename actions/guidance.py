@@ -42,12 +42,10 @@ class GuidanceAction(Action):  # type: ignore[misc]
             return []
         dispatcher.utter_message(
             text=choice.entry.text[turn.reply_language],
-            metadata={
-                "guidance_id": choice.entry.id,
-                "strategy": choice.entry.strategy.value,
-                "similarity": choice.similarity,
-                "fits": choice.fits,
-            },
+            guidance_id=choice.entry.id,
+            strategy=choice.entry.strategy.value,
+            similarity=choice.similarity,
+            fits=choice.fits,
         )
         return []
 

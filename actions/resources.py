@@ -35,5 +35,5 @@ def entries() -> Mapping[str, Entry]:
             not_for=frozenset(entry.not_for),
             text=entry.text,
         )
-        for entry in library.entries
+        for entry in library.entries.values()
     }

@@ -3,40 +3,26 @@
 Makes the bot of `rasa init` once under results/stock, then starts the two in turn, several times each,
 on this machine, sends both the same sentences over REST, and prints one table with the targets.
 
-    .venv/bin/python benchmarks/turns.py [--rounds 3] [--json]
+    .venv/bin/python -m benchmarks.turns [--rounds 3] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import http.client
 import itertools
 import json
 import os
 import platform
 import secrets
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import psutil
+from benchmarks.bots import Bot, Client, attune_bot, cpu_s, memory_mb, note, running, stock_bot
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from bot.launch.checks import free_port  # noqa: E402
-from bot.launch.environment import child_environment  # noqa: E402
-
-STOCK_FOLDER = ROOT / "results" / "stock"
-START_LIMIT_S = 240.0
-ANSWER_LIMIT_S = 60.0
 NEAR = 5  # turns on either side of turn 10 and turn 200
 
 # Six turns each. Nobody in them asks for a human or is in danger, since Attune then falls silent.
@@ -77,33 +63,14 @@ CONVERSATIONS = (
 LONG = [text for conversation in CONVERSATIONS for text in conversation[1:-1]]
 
 
-@dataclass(frozen=True)
-class Bot:
-    """A bot that can be started.
-
-    Attributes:
-        name: its column in the table.
-        command: what starts it.
-        folder: where it runs.
-        port: port of its REST channel.
-        environment: variables to set besides this process's.
-        token: bearer token of its REST channel; empty for none.
-    """
-
-    name: str
-    command: Sequence[str]
-    folder: Path
-    port: int
-    environment: dict[str, str] = field(default_factory=dict)
-    token: str = ""
-
-
 @dataclass
 class Measured:
     """Everything measured of one bot, over all rounds."""
 
     start_s: list[float] = field(default_factory=list)
+    start_cpu_s: list[float] = field(default_factory=list)
     turn_ms: list[float] = field(default_factory=list)
+    turn_cpu_ms: list[float] = field(default_factory=list)
     turn_10_ms: list[float] = field(default_factory=list)
     turn_200_ms: list[float] = field(default_factory=list)
     pss_mb: list[float] = field(default_factory=list)
@@ -112,43 +79,18 @@ class Measured:
     turns: int = 0
 
 
-class Client:
-    """One REST connection, kept open as a backend would."""
-
-    def __init__(self, bot: Bot) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", bot.port, timeout=ANSWER_LIMIT_S)
-        self._headers = {"Content-Type": "application/json"}
-        if bot.token:
-            self._headers["Authorization"] = f"Bearer {bot.token}"
-
-    def say(self, sender: str, text: str) -> tuple[float, int]:
-        """Sends a message; returns milliseconds until the whole answer was there, and its messages."""
-        body = json.dumps({"sender": sender, "message": text}).encode()
-        began = time.perf_counter()
-        self._connection.request("POST", "/webhooks/rest/webhook", body, self._headers)
-        answer = self._connection.getresponse()
-        content = answer.read()
-        elapsed_ms = (time.perf_counter() - began) * 1000
-        if answer.status != 200:
-            raise SystemExit(f"status {answer.status} instead of an answer: {content[:300]!r}")
-        return elapsed_ms, len(json.loads(content))
-
-    def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
-
-
-def measure(bot: Bot, rounds_conversations: int, long_turns: int, into: Measured) -> None:
+def measure(bot: Bot, conversations: int, long_turns: int, into: Measured) -> None:
     """Starts a bot once, talks to it, weighs it and stops it.
 
     Args:
         bot: what to start.
-        rounds_conversations: how many conversations of six turns.
+        conversations: how many conversations of six turns.
         long_turns: turns of the one long conversation; 0 leaves it out.
         into: takes the measurements.
     """
-    with _running(bot) as (process, start_s):
+    with running(bot) as (process, start_s):
         into.start_s.append(start_s)
+        into.start_cpu_s.append(cpu_s(process))
         client = Client(bot)
         for text in CONVERSATIONS[0]:  # fills caches; not counted
             client.say(secrets.token_hex(8), text)
@@ -159,108 +101,20 @@ def measure(bot: Bot, rounds_conversations: int, long_turns: int, into: Measured
             into.unanswered += answers == 0
             return elapsed_ms
 
-        for conversation in itertools.islice(itertools.cycle(CONVERSATIONS), rounds_conversations):
+        before_s = cpu_s(process)
+        for conversation in itertools.islice(itertools.cycle(CONVERSATIONS), conversations):
             sender = secrets.token_hex(8)
             into.turn_ms += [turn(sender, text) for text in conversation]
+        into.turn_cpu_ms.append((cpu_s(process) - before_s) * 1000 / (conversations * len(CONVERSATIONS[0])))
         sender = secrets.token_hex(8)
         texts = itertools.islice(itertools.cycle(LONG), long_turns)
         long_ms = [turn(sender, text) for text in texts]
         into.turn_10_ms += long_ms[10 - NEAR : 10 + NEAR]
         into.turn_200_ms += long_ms[200 - NEAR : 200 + NEAR]
-        pss, rss = _memory_mb(process)
+        pss, rss = memory_mb(process)
         into.pss_mb.append(pss)
         into.rss_mb.append(rss)
         client.close()
-
-
-@contextlib.contextmanager
-def _running(bot: Bot) -> Iterator[tuple[psutil.Process, float]]:
-    """Yields the started bot and the seconds from its start to its first answer."""
-    with tempfile.TemporaryFile() as log:
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            bot.command,
-            cwd=bot.folder,
-            env=child_environment(**bot.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-        try:
-            while True:
-                client = Client(bot)
-                try:
-                    client.say(secrets.token_hex(8), "hello")
-                    break
-                except (OSError, http.client.HTTPException):
-                    if process.poll() is not None or time.perf_counter() - began > START_LIMIT_S:
-                        log.seek(0)
-                        tail = log.read().decode(errors="replace")[-3000:]
-                        raise SystemExit(f"{bot.name} did not start:\n{tail}") from None
-                    time.sleep(0.02)
-                finally:
-                    client.close()
-            yield psutil.Process(process.pid), time.perf_counter() - began
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-def _memory_mb(process: psutil.Process) -> tuple[float, float]:
-    """Proportional and resident memory of a process and all its descendants, in MB (1e6 bytes)."""
-    pss = rss = 0
-    for member in [process, *process.children(recursive=True)]:
-        info = member.memory_full_info()
-        rss += info.rss
-        pss += getattr(info, "pss", info.rss)  # only Linux tells the proportional size
-    return pss / 1e6, rss / 1e6
-
-
-def stock_bot(store: str) -> Bot:
-    """Rasa's stock bot, made and trained the first time."""
-    if not any((STOCK_FOLDER / "models").glob("*.tar.gz")):
-        _note("making and training the stock bot, once")
-        script = f"from rasa.cli.scaffold import create_initial_project as make; make({str(STOCK_FOLDER)!r})"
-        STOCK_FOLDER.mkdir(parents=True, exist_ok=True)
-        for command in (["-c", script], ["-m", "rasa", "train"]):
-            subprocess.run(
-                [sys.executable, *command],
-                cwd=STOCK_FOLDER,
-                env=child_environment(),
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-    port = free_port()
-    command = [sys.executable, "-m", "rasa", "run", "--port", str(port), "--interface", "127.0.0.1"]
-    if store == "sqlite":
-        endpoints = STOCK_FOLDER / "endpoints-sqlite.yml"
-        endpoints.write_text(
-            "tracker_store:\n  type: SQL\n  dialect: sqlite\n  db: stock.db\n", encoding="utf-8"
-        )
-        (STOCK_FOLDER / "stock.db").unlink(missing_ok=True)
-        command += ["--endpoints", endpoints.name]
-    return Bot("stock", command, STOCK_FOLDER, port)
-
-
-def attune_bot(var_dir: str) -> Bot:
-    """This checkout's Attune, with a database of its own."""
-    subprocess.run([sys.executable, "-m", "bot", "train"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    port, token = free_port(), secrets.token_hex(16)
-    environment = {
-        "ATTUNE_VAR_DIR": var_dir,
-        "ATTUNE_PORT": str(port),
-        "ATTUNE_ACTIONS_PORT": str(free_port()),
-        "ATTUNE_REST_TOKEN": token,
-        "ATTUNE_MESSAGES_PER_MINUTE": "10000",
-    }
-    return Bot("attune", [sys.executable, "-m", "bot", "run", "--no-train"], ROOT, port, environment, token)
 
 
 def report(stock: Measured, attune: Measured) -> list[dict[str, object]]:
@@ -285,6 +139,7 @@ def report(stock: Measured, attune: Measured) -> list[dict[str, object]]:
     rows = [
         against_stock("turn, p50", "ms", "turn_ms", 0.5, 0.7),
         against_stock("turn, p95", "ms", "turn_ms", 0.95, None),
+        against_stock("turn, processor time", "ms", "turn_cpu_ms", 0.5, None),
     ]
     if attune.turn_200_ms and stock.turn_200_ms:
         rows += [
@@ -304,6 +159,7 @@ def report(stock: Measured, attune: Measured) -> list[dict[str, object]]:
     return [
         *rows,
         against_stock("start to first answer", "s", "start_s", 0.5, 0.6),
+        against_stock("start, processor time", "s", "start_cpu_s", 0.5, None),
         against_stock("memory, all processes (PSS)", "MB", "pss_mb", 0.5, 1.0),
         against_stock("memory, all processes (RSS)", "MB", "rss_mb", 0.5, None),
     ]
@@ -327,10 +183,6 @@ def _table(rows: list[dict[str, object]]) -> str:
             f" {number(row['ratio'], '.2f'):>6} {target:>7} {verdict}".rstrip()
         )
     return "\n".join(lines)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -367,13 +219,13 @@ def main() -> int:
         measured = {bot.name: Measured() for bot in bots}
         load = os.getloadavg()[0]
         if load > 1:
-            _note(f"warning: the machine is busy (load {load:.1f}); figures will be too high")
+            note(f"warning: the machine is busy (load {load:.1f}); figures will be too high")
         for number in range(args.rounds):
             if number and (time.monotonic() - began) / 60 > args.limit_min:
-                _note("the time is up, reporting the rounds so far")
+                note("the time is up, reporting the rounds so far")
                 break
             for bot in bots if number % 2 == 0 else reversed(bots):
-                _note(f"round {number + 1} of {args.rounds}: {bot.name}")
+                note(f"round {number + 1} of {args.rounds}: {bot.name}")
                 measure(bot, args.conversations, args.long_turns, measured[bot.name])
     rows = report(measured["stock"], measured["attune"])
     machine = {

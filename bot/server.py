@@ -21,7 +21,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bot.core.errors import AttuneError
 from bot.core.settings import ROOT, Settings
 from bot.launch import deferred, lifeline
-from bot.launch.environment import quiet
+from bot.launch.environment import quiet, set_log_level, silence_deprecations
 
 if TYPE_CHECKING:
     from rasa.core.utils import AvailableEndpoints
@@ -87,6 +87,7 @@ def _quicken_imports() -> None:
     except ImportError:
         logger.debug("skops is not installed")
     deferred.install()
+    silence_deprecations()
 
 
 def _serve(args: argparse.Namespace, settings: Settings) -> None:
@@ -101,6 +102,7 @@ def _serve(args: argparse.Namespace, settings: Settings) -> None:
     configure_logging_and_warnings(level)
     rasa.utils.io.configure_colored_logging(logging.getLevelName(level))
     configure_structlog(level)
+    set_log_level(level)
     if not args.model.is_file():
         raise _StartRefused(f"there is no model at {args.model}; `make train` makes it")
     try:

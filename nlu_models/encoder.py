@@ -30,7 +30,7 @@ class EncoderConfig:
     dropout: float = 0.1
 
 
-class MultiTaskEncoder(nn.Module):
+class MultiTaskEncoder(nn.Module):  # type: ignore[misc]
     """A transformer encoder, mean pooling, and a linear head per task.
 
     Args:

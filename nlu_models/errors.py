@@ -1,9 +1,9 @@
 """The error tree of the model code.
 
-    NluModelError
-    ├── DataError      a data file is missing, empty or malformed
-    ├── WeightError    a weight folder is missing, truncated or doesn't fit this code
-    └── InputError     a text, file or argument given by the caller can't be used
+NluModelError
+├── DataError      a data file is missing, empty or malformed
+├── WeightError    a weight folder is missing, truncated or doesn't fit this code
+└── InputError     a text, file or argument given by the caller can't be used
 """
 
 

@@ -14,7 +14,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from rasa.core.channels.channel import CollectingOutputChannel, UserMessage
+from rasa.core.channels.channel import (  # type: ignore[import-untyped]
+    CollectingOutputChannel,
+    UserMessage,
+)
 
 from bot.channels import record
 from bot.channels.intake import Incoming
@@ -113,7 +116,7 @@ class Exchange:
         self, sender_id: str, incoming: Incoming, arrival: record.Arrival, trouble: str
     ) -> None:
         """Tells the person that no answer came; while a human has the conversation, silence is right."""
-        told = await self._pool.write(record.apologise, arrival, incoming.language, time.time())
+        told = await self._pool.write(record.own_up, arrival, incoming.language, time.time())
         if told or trouble != SILENT:
             logger.error(
                 "channel.no_answer channel=%s sender=%s trouble=%s told=%s",

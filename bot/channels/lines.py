@@ -30,9 +30,10 @@ def line(key: str, language: str | None, **values: object) -> str:
         found = found.get(part) if isinstance(found, Mapping) else None
     if not isinstance(found, str):
         raise ContractError(f"no sentence {key!r} in {FOLDER}")
+    sentence: str = found
     for name, value in values.items():
-        found = found.replace("{" + name + "}", str(value))
-    return found
+        sentence = sentence.replace("{" + name + "}", str(value))
+    return sentence
 
 
 @cache

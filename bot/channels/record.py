@@ -40,12 +40,14 @@ class Arrival:
         turn_id: of the person's turn.
         at: when it first arrived, seconds since 1970 UTC.
         is_new: whether this call kept it, rather than an earlier one with the same message id.
+        was_bots_turn: whether the bot was to answer when it arrived.
     """
 
     conversation_id: int
     turn_id: int
     at: float
     is_new: bool
+    was_bots_turn: bool
 
 
 @dataclass(frozen=True)
@@ -85,22 +87,32 @@ def arrive(session: Session, sender_id: str, channel: str, incoming: Incoming, a
     turn = turns.arrive(
         session, sender_id, channel, incoming.text, incoming.message_id, incoming.language, at
     )
-    return Arrival(turn.conversation_id, turn.id, turn.at, is_new=turn.at == at)
+    was_bots_turn = _is_bots_turn(session, turn.conversation_id)
+    return Arrival(turn.conversation_id, turn.id, turn.at, turn.at == at, was_bots_turn)
 
 
 def is_settled(session: Session, arrival: Arrival) -> bool:
     """Whether a message needs nothing more: Rasa went through it, it was answered, or a human has it."""
     if not _is_bots_turn(session, arrival.conversation_id):
         return True
-    this, *later = turns.after(session, arrival.conversation_id, arrival.turn_id - 1, limit=PAGE_TURNS)
-    return this.intent_confidence is not None or any(turn.author is not Author.PERSON for turn in later)
+    (this,) = turns.after(session, arrival.conversation_id, arrival.turn_id - 1, limit=1)
+    return this.intent_confidence is not None or _was_answered(session, arrival)
 
 
-def apologise(session: Session, arrival: Arrival, language: str, at: float) -> bool:
-    """Keeps the line that says something isn't working; not while a human has the conversation."""
-    if not _is_bots_turn(session, arrival.conversation_id, lock=True):
+def own_up(session: Session, arrival: Arrival, language: str, at: float) -> bool:
+    """Keeps a line for a message that got no answer; gives whether there was need for one.
+
+    While a human is asked in or has the conversation, silence is right; only when this very message had the
+    human asked in, and nothing was said about it, is that said.
+    """
+    state = conversations.get(session, arrival.conversation_id, lock=True).handoff_state
+    if state.is_bots_turn:
+        text, action = line("server.apology", language), APOLOGY_ACTION
+    elif state is HandoffState.WAITING and arrival.was_bots_turn and not _was_answered(session, arrival):
+        text, action = line("server.asked", language), ASKED_ACTION
+    else:
         return False
-    _say(session, arrival.conversation_id, line("server.apology", language), language, APOLOGY_ACTION, at)
+    _say(session, arrival.conversation_id, text, language, action, at)
     return True
 
 
@@ -185,6 +197,11 @@ def _views(session: Session, found: list[Turn]) -> list[dict[str, Any]]:
         }
         for turn in found
     ]
+
+
+def _was_answered(session: Session, arrival: Arrival) -> bool:
+    later = turns.after(session, arrival.conversation_id, arrival.turn_id, limit=PAGE_TURNS)
+    return any(turn.author is not Author.PERSON for turn in later)
 
 
 def _is_bots_turn(session: Session, conversation: int, lock: bool = False) -> bool:

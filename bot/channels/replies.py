@@ -27,11 +27,12 @@ async def read_body(request: Request, limit_bytes: int) -> bytes:
     Raises:
         IntakeError: 413, too long; 408, too slow.
     """
-    request.stream.request_max_size = limit_bytes
+    stream: Any = request.stream
+    stream.request_max_size = limit_bytes
 
     async def collect() -> bytes:
         body = bytearray()
-        async for chunk in request.stream:
+        async for chunk in stream:
             body += chunk
         return bytes(body)
 

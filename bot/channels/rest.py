@@ -16,7 +16,11 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from rasa.core.channels.channel import CollectingOutputChannel, InputChannel, UserMessage
+from rasa.core.channels.channel import (  # type: ignore[import-untyped]
+    CollectingOutputChannel,
+    InputChannel,
+    UserMessage,
+)
 from sanic import Sanic
 from sanic.blueprints import Blueprint
 from sanic.request import Request
@@ -40,7 +44,7 @@ POOL_WORKERS = 2
 logger = logging.getLogger(__name__)
 
 
-class RestOutput(CollectingOutputChannel):
+class RestOutput(CollectingOutputChannel):  # type: ignore[misc]
     """Collects Rasa's answers under the channel's name."""
 
     @classmethod
@@ -49,7 +53,7 @@ class RestOutput(CollectingOutputChannel):
         return CHANNEL
 
 
-class RestInput(InputChannel):
+class RestInput(InputChannel):  # type: ignore[misc]
     """Takes messages from programs that have the token.
 
     Args:

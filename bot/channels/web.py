@@ -15,9 +15,13 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any
+from typing import Any, cast
 
-from rasa.core.channels.channel import CollectingOutputChannel, InputChannel, UserMessage
+from rasa.core.channels.channel import (  # type: ignore[import-untyped]
+    CollectingOutputChannel,
+    InputChannel,
+    UserMessage,
+)
 from sanic import Sanic
 from sanic.blueprints import Blueprint
 from sanic.request import Request
@@ -46,10 +50,10 @@ HEALTH_KEPT_S = 1.0
 
 logger = logging.getLogger(__name__)
 
-Handler = Callable[..., Awaitable[HTTPResponse]]
+Handler = Callable[..., Awaitable[HTTPResponse | None]]
 
 
-class WebOutput(CollectingOutputChannel):
+class WebOutput(CollectingOutputChannel):  # type: ignore[misc]
     """Collects Rasa's answers; the page gets them from the record, where the tracker store writes them."""
 
     @classmethod
@@ -58,7 +62,7 @@ class WebOutput(CollectingOutputChannel):
         return CHANNEL
 
 
-class WebInput(InputChannel):
+class WebInput(InputChannel):  # type: ignore[misc]
     """Serves the chat page and its API.
 
     Args:
@@ -101,7 +105,7 @@ class PageBlueprint(Blueprint):
 
     def register(self, app: Sanic, options: dict[str, Any]) -> None:
         """Registers the routes, and a look at every request before Rasa's own routes."""
-        super().register(app, options)
+        super().register(app, options)  # type: ignore[no-untyped-call]
         app.register_middleware(self.ctx.page, "request")
 
 
@@ -154,7 +158,7 @@ class ChatServer:
             ("GET", "/static/<name:path>", self.static),
         ):
             route = blueprint.route(path, methods=[method], stream=method == "POST", name=handler.__name__)
-            route(self._guarded(handler))
+            route(self._guarded(cast(Handler, handler)))
         blueprint.listener("before_server_start")(self._open)
         blueprint.listener("after_server_start")(self._check)
         blueprint.listener("before_server_stop")(self._quieten)
@@ -272,7 +276,7 @@ class ChatServer:
         """The handler, with other sites kept out and every refusal told in the person's language."""
 
         @wraps(handler)
-        async def guarded(request: Request, **parts: str) -> HTTPResponse:
+        async def guarded(request: Request, **parts: str) -> HTTPResponse | None:
             try:
                 if not self._origins.permits(request.headers.get("origin"), request.headers.get("host", "")):
                     raise IntakeError("other_site", 403)

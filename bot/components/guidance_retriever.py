@@ -86,9 +86,7 @@ class GuidanceRetriever(GraphComponent):
         """Embeds the library's cues and stores the index with the model."""
         library = Library.load(ROOT / self._config["library"])
         reader = TurnReader(weights_folder(self._config))
-        self._index = GuidanceIndex.build(
-            library, lambda texts: [reading.embedding for reading in reader.read(texts)]
-        )
+        self._index = GuidanceIndex.build(library, reader.embed)
         with self._model_storage.write_to(self._resource) as folder:
             self._index.save(folder)
         return self._resource

@@ -1,8 +1,8 @@
 """The NLU component that reads every message: language, emotion, risk and sentence embedding.
 
 One encoder pass serves all of it. The readings travel with the message into the parse data, the
-tracker, the policies and the action server; the embedding becomes the dense sentence features that
-the intent classifier learns on.
+tracker, the policies and the action server; the embedding stays with the message for the retriever
+and the intent classifier, and as dense sentence features for any of Rasa's own components.
 """
 
 from __future__ import annotations

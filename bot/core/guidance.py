@@ -222,7 +222,8 @@ def _from_intent(grounds: _Grounds, turn: PersonTurn) -> None:
     elif turn.intent == "deny":
         grounds.add(1.5, "said no", Strategy.QUESTION)
     elif turn.intent == "share_good_news":
-        grounds.add(2.0, "told good news", Strategy.AFFIRMATION)
+        grounds.add(3.0, "told good news", Strategy.AFFIRMATION)
+        grounds.add(1.0, "told good news", Strategy.QUESTION)
 
 
 def _from_stage(grounds: _Grounds, state: ConversationState) -> None:

@@ -7,13 +7,20 @@ network, since rasa-sdk runs whatever is posted to it, and ends when its parent 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-import os
 import sys
+from typing import TYPE_CHECKING
 
 from bot.core.errors import AttuneError
 from bot.core.settings import ROOT, Settings
 from bot.launch import lifeline
+from bot.launch.environment import set_log_level, silence_deprecations
+
+if TYPE_CHECKING:
+    from sanic import HTTPResponse, Request, Sanic
+
+_HOST = "127.0.0.1"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,16 +42,44 @@ def main(arguments: list[str] | None = None) -> int:
     except AttuneError as error:
         print(f"attune: {error}", file=sys.stderr)
         return 1
-    os.environ["SANIC_HOST"] = "127.0.0.1"
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
 
-    from rasa_sdk import endpoint, utils
+    silence_deprecations()
+    from rasa_sdk import utils
 
-    utils.configure_colored_logging(logging.WARNING if args.quiet else settings.log_level)
+    utils.configure_colored_logging(settings.log_level)
     utils.update_sanic_log_level()
-    endpoint.run(args.actions, port=args.port or settings.actions_port, cors_origins="")
+    set_log_level(logging.WARNING if args.quiet else logging.getLevelName(settings.log_level))
+    port = args.port or settings.actions_port
+    create_app(args.actions).run(_HOST, port, workers=1)
     return 0
+
+
+def create_app(actions: str) -> Sanic:
+    """rasa-sdk's application, without its habit of sending a failed request back.
+
+    Args:
+        actions: package of the actions.
+    """
+    from rasa_sdk import endpoint
+    from rasa_sdk.plugin import plugin_manager
+
+    app = endpoint.create_app(actions, cors_origins="")
+    plugin_manager().hook.attach_sanic_app_extensions(app=app)
+
+    async def keep_request_private(_request: Request, answer: HTTPResponse) -> HTTPResponse | None:
+        # Rasa writes the answer to a failed call into its log; the request holds the whole conversation.
+        if answer.status < 400 or answer.content_type != "application/json":
+            return None
+        from sanic.response import json as json_answer
+
+        body = json.loads(answer.body)
+        body.pop("request_body", None)
+        return json_answer(body, status=answer.status)
+
+    app.register_middleware(keep_request_private, "response")
+    return app
 
 
 if __name__ == "__main__":

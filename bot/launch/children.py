@@ -25,6 +25,7 @@ START_LIMIT_S = 180.0
 POLL_S = 0.05
 _PROBE_S = 1.0
 _NOTE_EVERY_S = 5.0
+_SAME_WISH_S = 1.0
 
 Say = Callable[[str], None]
 
@@ -90,6 +91,7 @@ class Family:
         self._children: list[Child] = []
         self._lifeline, self._own_end = os.pipe()
         self._stop_signals = 0
+        self._last_signal = float("-inf")
         self._began = time.monotonic()
 
     def run(
@@ -110,7 +112,7 @@ class Family:
 
         Returns:
             0 when it was told to stop by SIGINT, SIGTERM or SIGHUP or a foreground program ended well,
-            else 1.
+            else 1. A second signal during the grace ends it.
         """
         with self._signals(programs):
             try:
@@ -213,7 +215,11 @@ class Family:
     @contextlib.contextmanager
     def _signals(self, programs: Sequence[Program]) -> Iterator[None]:
         def stop(_number: int, _frame: object) -> None:
-            self._stop_signals += 1
+            # `timeout` and some supervisors signal both a process and its group: that is one wish.
+            now = time.monotonic()
+            if now - self._last_signal > _SAME_WISH_S:
+                self._stop_signals += 1
+            self._last_signal = now
 
         def leave_to_foreground(_number: int, _frame: object) -> None:
             """Ctrl-C in a terminal reaches the program that has it, which decides what it means."""

@@ -1,8 +1,10 @@
-"""Environment variables that Attune's own processes run with."""
+"""What Attune's own processes run with: environment variables, warnings and log levels."""
 
 from __future__ import annotations
 
+import logging
 import os
+import warnings
 from collections.abc import Mapping
 
 DEFAULTS = {
@@ -13,6 +15,7 @@ DEFAULTS = {
 }
 # Nothing leaves the machine, whatever Rasa was told elsewhere.
 FORCED = {"RASA_TELEMETRY_ENABLED": "false"}
+OUR_PACKAGES = ("bot", "actions", "policies", "nlu_models")
 
 
 def quiet(environment: Mapping[str, str]) -> dict[str, str]:
@@ -30,3 +33,26 @@ def child_environment(**more: str) -> dict[str, str]:
     # Without compiled files every start would compile Rasa anew, which takes some 15 seconds.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     return environment
+
+
+def set_log_level(level: int) -> None:
+    """Lets our own packages log from a level on, and libraries only what is wrong.
+
+    Call it after a library has set up logging. At DEBUG everything logs.
+
+    Args:
+        level: one of `logging`'s levels.
+    """
+    for name in OUR_PACKAGES:
+        logging.getLogger(name).setLevel(level)
+    libraries = level if level == logging.DEBUG else max(level, logging.WARNING)
+    for name in ("", "rasa", "rasa_sdk"):
+        logging.getLogger(name).setLevel(libraries)
+
+
+def silence_deprecations() -> None:
+    """Hides what libraries of Rasa's age warn about themselves at every start."""
+    # Sanic switches these warnings on when it is imported, so it has to come first.
+    import sanic.app  # noqa: F401
+
+    warnings.filterwarnings("ignore", category=DeprecationWarning)

@@ -30,7 +30,7 @@ SOURCE_FILES = ("config.yml", "domain.yml")
 SOURCE_FOLDERS = ("data", "domain", "policies", "bot/components")
 SOURCE_SUFFIXES = (".yml", ".yaml", ".json", ".jsonl", ".txt", ".csv", ".md", ".py")
 PACKAGES = ("rasa", "scikit-learn", "numpy")
-_LAST_LINES = 30
+_LAST_LINES = 15
 _SCRATCH = ".training-"
 _STEP = re.compile(r"Starting to train component '(\w+)'")
 
@@ -147,26 +147,34 @@ class RasaModel:
         command = [sys.executable, "-m", "rasa", "train", "--fixed-model-name", NAME, "--out", str(folder)]
         began = time.monotonic()
         last: deque[str] = deque(maxlen=_LAST_LINES)
-        with subprocess.Popen(
-            command,
-            cwd=self.project,
-            env=child_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
+        log_path = self.archive.with_name("train.log")
+        with (
+            log_path.open("w", encoding="utf-8") as log,
+            subprocess.Popen(
+                command,
+                cwd=self.project,
+                env=child_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+            ) as process,
+        ):
             try:
                 for line in process.stdout or ():
-                    last.append(line.rstrip())
+                    # Progress bars overwrite themselves; only what they ended on is worth keeping.
+                    last.append(line.rstrip().rpartition("\r")[2])
+                    log.write(last[-1] + "\n")
                     if step := _STEP.search(line):
                         say(f"training: {step[1]} ({time.monotonic() - began:.0f} s)")
             except BaseException:
                 process.terminate()
                 raise
         if process.returncode:
-            # Progress bars overwrite themselves; only what they ended on is worth reading.
-            tail = "\n".join(line.rpartition("\r")[2] for line in last)
-            raise TrainingError(f"rasa train ended with status {process.returncode}; its last lines:\n{tail}")
+            tail = "\n".join(last)
+            raise TrainingError(
+                f"rasa train ended with status {process.returncode}; {log_path} has its whole output, "
+                f"which ends with:\n{tail}"
+            )

@@ -17,7 +17,6 @@ from bot.storage.inserts import insert_or_keep
 from bot.storage.records import Conversation, from_row
 from bot.storage.tables import conversations, people
 
-
 _BY_SENDER = sa.select(conversations).where(conversations.c.sender_id == sa.bindparam("key"))
 _BY_ID = sa.select(conversations).where(conversations.c.id == sa.bindparam("key"))
 _UPDATE = conversations.update().where(conversations.c.id == sa.bindparam("key"))

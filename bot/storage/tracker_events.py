@@ -29,7 +29,12 @@ class StoredEvent:
     id: int = 0
 
 
-_COLUMNS = (tracker_events.c.type_name, tracker_events.c.timestamp, tracker_events.c.data, tracker_events.c.id)
+_COLUMNS = (
+    tracker_events.c.type_name,
+    tracker_events.c.timestamp,
+    tracker_events.c.data,
+    tracker_events.c.id,
+)
 _NEWEST = (
     sa.select(*_COLUMNS)
     .where(tracker_events.c.sender_id == sa.bindparam("sender_id"))

@@ -15,7 +15,6 @@ from bot.storage.inserts import insert_or_keep
 from bot.storage.records import Turn, from_row
 from bot.storage.tables import turns
 
-
 _SELECT = sa.select(turns)
 _BY_MESSAGE = _SELECT.where(
     turns.c.conversation_id == sa.bindparam("conversation_id"),
@@ -75,14 +74,16 @@ def add_bot(
     policy: str | None = None,
 ) -> int:
     """Adds a bot's turn and gives its id."""
-    result = session.execute(turns.insert(), dict(conversation_id=conversation_id,
-            author=Author.BOT.value,
-            text=text,
-            language=language,
-            at=at,
-            action=action,
-            policy=policy))
-    return int(result.inserted_primary_key[0])
+    row = {
+        "conversation_id": conversation_id,
+        "author": Author.BOT.value,
+        "text": text,
+        "language": language,
+        "at": at,
+        "action": action,
+        "policy": policy,
+    }
+    return int(session.execute(turns.insert(), row).inserted_primary_key[0])
 
 
 def add_human(session: Session, conversation_id: int, text: str, name: str, at: float) -> Turn:
@@ -99,8 +100,14 @@ def add_human(session: Session, conversation_id: int, text: str, name: str, at: 
     if handoff.taken_at is None:
         handoffs.take(session, handoff.id, name, at)
     conversations.touch(session, conversation_id, at)
-    result = session.execute(turns.insert(), dict(conversation_id=conversation_id, author=Author.HUMAN.value, author_name=name, text=text, at=at))
-    return get(session, int(result.inserted_primary_key[0]))
+    row = {
+        "conversation_id": conversation_id,
+        "author": Author.HUMAN.value,
+        "author_name": name,
+        "text": text,
+        "at": at,
+    }
+    return get(session, int(session.execute(turns.insert(), row).inserted_primary_key[0]))
 
 
 def get(session: Session, turn_id: int) -> Turn:

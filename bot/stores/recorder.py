@@ -11,11 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rasa.shared.core.constants import ACTION_LISTEN_NAME, IS_EXTERNAL
+from rasa.shared.core.constants import ACTION_LISTEN_NAME, DEFAULT_ACTION_NAMES, IS_EXTERNAL
 from rasa.shared.core.events import ActionExecuted, BotUttered, Event, Restarted, UserUttered
 from sqlalchemy.orm import Session
 
 from bot.core.errors import ContractError
+from bot.core.escalation import decision_of_rule
 from bot.core.reading import RiskLevel
 from bot.core.state import ConversationState
 from bot.core.turn import Decision, PersonTurn
@@ -223,7 +224,7 @@ def _is_person(event: Event) -> bool:
 def _decision(event: ActionExecuted) -> Decision | None:
     data = (event.metadata or {}).get("decision")
     if data is None:
-        return None
+        return _rules_decision(event)
     try:
         decision = Decision.from_dict(data)
         ConversationState().after_decision(decision)  # an unknown strategy shows here
@@ -231,6 +232,14 @@ def _decision(event: ActionExecuted) -> Decision | None:
         logger.error("recorder.malformed_decision action=%s error=%s", event.action_name, error)
         return None
     return decision
+
+
+def _rules_decision(event: ActionExecuted) -> Decision | None:
+    """What one of Rasa's own policies decided; listening and Rasa's housekeeping are no decisions."""
+    if event.policy is None or event.action_name is None or event.action_name in DEFAULT_ACTION_NAMES:
+        return None
+    policy = event.policy.rpartition("_")[2]  # Rasa puts the policy's place in the configuration first
+    return decision_of_rule(event.action_name, policy, event.confidence or 0.0)
 
 
 def _bot_entry(event: BotUttered, action: ActionExecuted | None) -> BotEntry | None:

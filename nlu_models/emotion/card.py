@@ -28,7 +28,7 @@ cut to {max_tokens} tokens.
 | --- | --- | --- |
 | GoEmotions, train split: 43,410 Reddit comments (Demszky et al., ACL 2020) | CC BY 4.0 | the 28 labels |
 | EmoBank, train split: 8,062 sentences (Buechel & Hahn, EACL 2017) | CC BY-SA 4.0 | valence, arousal, dominance |
-| CLINC150, {clinc_rows:,} training utterances without their intents (Larson et al., EMNLP 2019) | CC BY 3.0 | keeping the embedding general |
+| CLINC150, training utterances without their intents (Larson et al., EMNLP 2019) | CC BY 3.0 | keeping the embedding general |
 | sentence-transformers/all-MiniLM-L6-v2, the base encoder | Apache-2.0 | starting point, and teacher of the embedding |
 
 EmoBank asks that what is made from it is shared alike: these weights are offered under CC BY-SA 4.0. None of
@@ -36,11 +36,11 @@ the texts is in this folder.
 
 ## Made with
 
-    python -m nlu_models.emotion.train --goemotions DIR --emobank DIR --clinc DIR --output runs/en
-    python -m nlu_models.emotion.export --run runs/en --goemotions DIR --emobank DIR --clinc DIR \\
+{training_commands}
+    python -m nlu_models.emotion.export --run {run} --goemotions DIR --emobank DIR --clinc DIR \\
         --output nlu_models/weights/{name} --version {version}
 
-{epochs} epochs, batches of {batch_size}, learning rate {learning_rate:g}, seed {seed}, on {device}; trained at commit
+The last run: {epochs} epochs, batches of {batch_size}, learning rate {learning_rate:g}, seed {seed}, on {device}, at commit
 `{commit}`; SHA-256 of the training files `{data_sha256}`.
 `docs/training.md` says where the data is. Measures below:
 
@@ -115,7 +115,8 @@ def write_card(folder: Path, config: WeightConfig, report: dict[str, Any]) -> No
         width=config.embedding_width,
         max_tokens=config.max_tokens,
         megabytes=report["bytes"] / 1e6,
-        clinc_rows=training["arguments"]["clinc_rows"],
+        training_commands="\n".join(f"    {command}" for command in report["training_commands"]),
+        run=report["training_commands"][-1].rsplit(" ", 1)[1],
         epochs=training["arguments"]["epochs"],
         batch_size=training["arguments"]["batch_size"],
         learning_rate=training["arguments"]["learning_rate"],

@@ -98,7 +98,7 @@ def read_clinc_utterances(folder: Path) -> list[str]:
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
         return [str(row[0]) for part in ("train", "oos_train") for row in parts[part]]
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path} is not CLINC150's data_full.json: {error!r}") from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu_models.emotion import data, metrics
-from nlu_models.emotion.infer import EmotionEncoder, Encoded
+from nlu_models.emotion.infer import EmotionEncoder
 from nlu_models.emotion.labels import EKMAN, GOEMOTIONS, SENTIMENT, VAD
 from nlu_models.emotion.reading import confidence_of, decide
 from nlu_models.emotion.weights import WeightConfig
@@ -56,7 +57,7 @@ def truth_of(rows: Sequence[data.LabelledText]) -> NDArray[np.bool_]:
 
 
 def label_measures(
-    truth: NDArray[np.bool_], probabilities: NDArray[np.floating], config: WeightConfig
+    truth: NDArray[np.bool_], probabilities: NDArray[np.floating[Any]], config: WeightConfig
 ) -> dict[str, Any]:
     """How well the labels, their groups and the confidence hold, with the weight's own thresholds."""
     thresholds = np.array(config.thresholds)
@@ -96,7 +97,7 @@ def label_measures(
 
 
 def top_labels(
-    probabilities: NDArray[np.floating], config: WeightConfig
+    probabilities: NDArray[np.floating[Any]], config: WeightConfig
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The label reported for each text, and the confidence in it; both (texts,)."""
     top = np.array([decide(row, config.thresholds)[0] for row in probabilities], dtype=np.int64)
@@ -114,7 +115,7 @@ def axis_measures(encoder: EmotionEncoder, emobank: Path) -> dict[str, float]:
     }
 
 
-def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
+def calibration_error(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_]) -> float:
     """Expected calibration error over ten bins of equal width (Guo et al., ICML 2017), in [0, 1]."""
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     error = 0.0
@@ -126,9 +127,9 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
 
 
 def intent_neighbours(
-    train: NDArray[np.floating],
+    train: NDArray[np.floating[Any]],
     train_intents: Sequence[str],
-    held: NDArray[np.floating],
+    held: NDArray[np.floating[Any]],
     held_intents: Sequence[str],
 ) -> float:
     """How often the nearest training utterance has the held-out utterance's intent (P@1), in [0, 1]."""
@@ -140,24 +141,25 @@ def intent_neighbours(
     return hits / len(held)
 
 
-def read_clinc_intents(folder: Path, part: str) -> tuple[list[str], list[str]]:
-    """Utterances and intents of one part ("train" or "val") of CLINC150.
+def read_clinc_intents(folder: Path, part: str, per_intent: int) -> tuple[list[str], list[str]]:
+    """The first utterances of each intent in one part ("train" or "val") of CLINC150, and their intents.
 
     Raises:
         DataError: `data_full.json` is missing or of another form.
     """
     path = folder / "data_full.json"
+    texts: list[str] = []
+    intents: list[str] = []
+    taken: Counter[str] = Counter()
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))[part]
-        return [str(row[0]) for row in rows], [str(row[1]) for row in rows]
-    except (OSError, ValueError, KeyError, IndexError) as error:
+        for text, intent in json.loads(path.read_text(encoding="utf-8"))[part]:
+            if taken[intent] < per_intent:
+                taken[intent] += 1
+                texts.append(str(text))
+                intents.append(str(intent))
+    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise DataError(f"{path} is not CLINC150's data_full.json: {error!r}") from error
-
-
-def embeddings_of(encoder: EmotionEncoder, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Embeddings of many texts, (texts, width)."""
-    encoded: Encoded = encoder.encode(texts)
-    return encoded.embeddings
+    return texts, intents
 
 
 def table(report: Mapping[str, Any]) -> str:
@@ -172,7 +174,8 @@ def table(report: Mapping[str, Any]) -> str:
     confidence = report["confidence"]
     lines.append(
         f"  reported label right {confidence['top_label_accuracy']:.1%}; abstains on "
-        f"{confidence['abstained_share']:.1%}; wrong when committed {confidence['error_when_committed']:.1%}; "
+        f"{confidence['abstained_share']:.1%}; "
+        f"wrong when committed {confidence['error_when_committed']:.1%}; "
         f"calibration error {confidence['calibration_error']:.3f}"
     )
     if "axes" in report:

@@ -10,6 +10,7 @@ through the code that serves it, so that they fit what people get.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shutil
 import sys
@@ -28,6 +29,7 @@ from nlu_models.emotion.card import write_card
 from nlu_models.emotion.infer import EmotionEncoder, Encoded
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.emotion.quantize import Quantization, load_checkpoint, write_float, write_int8
+from nlu_models.emotion.train import TrainingArguments
 from nlu_models.emotion.weights import METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, WeightConfig
 from nlu_models.encoder import MultiTaskEncoder, load_base
 from nlu_models.errors import NluModelError, WeightError
@@ -36,6 +38,7 @@ MAX_BYTES = 30_000_000  # of a shipped graph
 TARGET_ERROR = 0.33  # of the label, among turns the reader commits itself on
 MAX_ABSTAINED = 0.15  # share of turns
 PROGRESS_ROWS = 256
+CLINC_PER_INTENT = 20  # utterances of each part that the embedding is measured on
 
 
 def export(
@@ -104,6 +107,7 @@ def export(
         if clinc is not None:
             report["embedding"] = _embedding_measures(encoder, clinc, training)
         report["training"] = training
+        report["training_commands"] = training_commands(run)
         report["dev_sha256"] = data.hash_files([goemotions / "dev.tsv", emobank / "dev.csv"])
         (folder / METRICS_FILE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         write_card(folder, config, report)
@@ -112,7 +116,7 @@ def export(
 
 
 def calibrate(
-    config: WeightConfig, truth: NDArray[np.bool_], probabilities: NDArray[np.floating]
+    config: WeightConfig, truth: NDArray[np.bool_], probabilities: NDArray[np.floating[Any]]
 ) -> WeightConfig:
     """The configuration with thresholds, confidence curve and point of abstention that fit these rows.
 
@@ -134,7 +138,7 @@ def calibrate(
 
 
 def abstention_point(
-    confidence: NDArray[np.floating],
+    confidence: NDArray[np.floating[Any]],
     correct: NDArray[np.bool_],
     target_error: float = TARGET_ERROR,
     max_share: float = MAX_ABSTAINED,
@@ -178,6 +182,28 @@ def encode_with_progress(encoder: EmotionEncoder, texts: list[str], title: str) 
     )
 
 
+def training_commands(run: Path) -> list[str]:
+    """The commands that made a run, the runs it rests on first; data folders read as DIR."""
+    report = _training_report(run)
+    sources = [Path(source) for source in report.get("average_of", ())]
+    if sources:
+        commands = [command for source in sources for command in training_commands(source)]
+        named = " ".join(f"runs/{source.name}" for source in sources)
+        average = f"python -m nlu_models.emotion.average --runs {named} --output runs/{run.name}"
+        return [*dict.fromkeys(commands), average]
+    arguments = report["arguments"]
+    usual = dataclasses.asdict(TrainingArguments())
+    flags = [
+        f" --{name.replace('_', '-')} {value}"
+        for name, value in arguments.items()
+        if value != usual.get(name, value)
+    ]
+    command = "python -m nlu_models.emotion.train --goemotions DIR --emobank DIR --clinc DIR"
+    earlier = arguments.get("init")
+    before = training_commands(Path(earlier).parent) if earlier else []
+    return [*before, f"{command}{''.join(flags)} --output runs/{run.name}"]
+
+
 def _float_measures(
     model: MultiTaskEncoder, folder: Path, config: WeightConfig, texts: list[str], truth: NDArray[np.bool_]
 ) -> dict[str, Any]:
@@ -192,8 +218,8 @@ def _float_measures(
 
 def _embedding_measures(encoder: EmotionEncoder, clinc: Path, training: dict[str, Any]) -> dict[str, Any]:
     """Nearest-neighbour intent accuracy on CLINC150 of the shipped embedding and the base model's."""
-    train_texts, train_intents = evaluate.read_clinc_intents(clinc, "train")
-    held_texts, held_intents = evaluate.read_clinc_intents(clinc, "val")
+    train_texts, train_intents = evaluate.read_clinc_intents(clinc, "train", CLINC_PER_INTENT)
+    held_texts, held_intents = evaluate.read_clinc_intents(clinc, "val", CLINC_PER_INTENT)
     base = MultiTaskEncoder(load_checkpoint_config(training), load_base(training["arguments"]["base"])).eval()
     scores: dict[str, Any] = {"train": len(train_texts), "val": len(held_texts)}
     with tempfile.TemporaryDirectory() as scratch:

@@ -48,7 +48,7 @@ class Quantization:
     keep_heads: bool = True
 
 
-class Int8Embedding(nn.Module):
+class Int8Embedding(nn.Module):  # type: ignore[misc]
     """An embedding table as int8 rows, each with its own scale.
 
     Args:
@@ -70,7 +70,7 @@ class Int8Embedding(nn.Module):
         return rows
 
 
-class Exported(nn.Module):
+class Exported(nn.Module):  # type: ignore[misc]
     """The encoder as it is exported: an additive mask, and the heads named in `OUTPUTS`."""
 
     def __init__(self, model: MultiTaskEncoder) -> None:
@@ -110,12 +110,13 @@ def load_checkpoint(run: Path) -> MultiTaskEncoder:
         model.load_state_dict(saved["state"])
     except (RuntimeError, KeyError, TypeError, OSError, EOFError, ValueError) as error:
         raise WeightError(f"{path} is not a checkpoint of this code: {error}") from error
-    return model.eval()
+    model.eval()
+    return model
 
 
 def write_float(model: MultiTaskEncoder, path: Path) -> None:
     """Writes the float32 graph, the measure for what quantising costs."""
-    _export(Exported(model), path)
+    _export(Exported(model).eval(), path)
 
 
 def write_int8(model: MultiTaskEncoder, path: Path, how: Quantization | None = None) -> None:
@@ -135,7 +136,7 @@ def write_int8(model: MultiTaskEncoder, path: Path, how: Quantization | None = N
     try:
         with tempfile.TemporaryDirectory() as folder, _quiet():
             float_path = Path(folder) / "float.onnx"
-            _export(Exported(model), float_path)
+            _export(Exported(model).eval(), float_path)
             _fuse(float_path)
             heads = _head_nodes(float_path) if how.keep_heads else []
             quantize_dynamic(
@@ -153,7 +154,7 @@ def write_int8(model: MultiTaskEncoder, path: Path, how: Quantization | None = N
 
 
 def _export(model: nn.Module, path: Path) -> None:
-    ids = torch.full((2, 9), 101, dtype=torch.int64)
+    ids = torch.ones((2, 9), dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 6:] = 0
     inputs = ("input_ids", "attention_mask")

@@ -15,7 +15,7 @@ DECIMALS = 4
 NO_MODEL = "none"  # what a reading names when no weight was there to read it
 
 
-def decide(scores: NDArray[np.floating], thresholds: Sequence[float]) -> tuple[int, list[int]]:
+def decide(scores: NDArray[np.floating[Any]], thresholds: Sequence[float]) -> tuple[int, list[int]]:
     """The label to report and all labels that hold.
 
     Args:
@@ -38,7 +38,7 @@ def confidence_of(probability: float, slope: float, intercept: float) -> float:
 
 
 def make_reading(
-    scores: NDArray[np.floating], axes: NDArray[np.floating], config: WeightConfig
+    scores: NDArray[np.floating[Any]], axes: NDArray[np.floating[Any]], config: WeightConfig
 ) -> dict[str, Any]:
     """The reading of one text that was read.
 

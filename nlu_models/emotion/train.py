@@ -203,8 +203,10 @@ def make_corpus(
     return Corpus(encoded, labels, position < len(rows), vad, has_vad, None)
 
 
-@torch.no_grad()
-def predict(model: MultiTaskEncoder, corpus: Corpus, device: torch.device) -> tuple[np.ndarray, np.ndarray]:
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def predict(
+    model: MultiTaskEncoder, corpus: Corpus, device: torch.device
+) -> tuple[metrics.Floats, metrics.Floats]:
     """Emotion probabilities (texts, 28) and valence-arousal-dominance (texts, 3) of a corpus."""
     model.eval()
     probabilities = np.zeros((len(corpus), len(GOEMOTIONS)), dtype=np.float32)
@@ -260,7 +262,7 @@ def _loss(
     return loss
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator]
 def _embed(base: nn.Module, corpus: Corpus, device: torch.device) -> Tensor:
     rows = torch.zeros(len(corpus), base.config.hidden_size)
     for batch in tqdm(list(_batches(corpus, 64, None)), unit="batch", desc="base embeddings"):

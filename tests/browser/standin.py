@@ -2,7 +2,8 @@
 
 The stand-in writes the same rows as Attune's tracker store does once Rasa is through with a message, so
 that the channels and the page can be driven without a trained model. What a message says decides what
-happens: "crash" raises, "hang" never ends, "silent" says nothing, "slow" takes a second, "offer" offers a
+happens: "crash" raises, "hang" never ends, "silent" says nothing, "mute handoff" asks a human in without a
+word, "slow" takes a second, "offer" offers a
 human; anything else is answered and read.
 
     python -m tests.browser.standin PORT      (settings come from the environment, as always)
@@ -35,7 +36,7 @@ from bot.channels.rest import RestInput  # noqa: E402
 from bot.channels.web import WebInput  # noqa: E402
 from bot.core.reading import EmotionReading, RiskReading  # noqa: E402
 from bot.core.settings import Settings  # noqa: E402
-from bot.storage import conversations, readings, turns  # noqa: E402
+from bot.storage import conversations, handoffs, readings, turns  # noqa: E402
 from bot.storage.database import Database  # noqa: E402
 
 # word: (label, confidence, valence, arousal)
@@ -93,7 +94,9 @@ class ScriptedAgent:
                 language = "fr"
             readings.add(session, turn.id, _reading(text, language), RiskReading())
             turns.set_read(session, turn.id, language, "share_feeling", 0.9)
-            if not conversation.handoff_state.is_bots_turn or "silent" in text:
+            if "mute handoff" in text:
+                handoffs.open_handoff(session, conversation.id, "crisis", "crisis", ["stand-in"], time.time())
+            if not conversation.handoff_state.is_bots_turn or "silent" in text or "mute" in text:
                 return None
             said = _answer(text, language)
             action = "utter_offer_human" if "offer" in text else "action_guidance_reflection"
@@ -138,7 +141,11 @@ def _reading(text: str, language: str) -> EmotionReading:
                 degraded="degraded" in text,
                 model="stand-in",
             )
-    return EmotionReading(label="neutral", confidence=0.3, abstained=True, model="stand-in")
+    is_degraded = "degraded" in text
+    confidence = 0.0 if is_degraded else 0.3
+    return EmotionReading(
+        label="neutral", confidence=confidence, abstained=True, degraded=is_degraded, model="stand-in"
+    )
 
 
 def _answer(text: str, language: str) -> str:

@@ -17,10 +17,17 @@ LOCKED_USER, LOCKED_PASSWORD = "locked", "right-and-secret"
 
 
 @pytest.fixture(scope="session")
-def postgresql_url() -> Iterator[str]:
+def runtime_dir() -> Iterator[None]:
+    """A folder for pgserver's locks, where the system has none for it."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="attune-run-") as folder:
+        if not os.environ.get("XDG_RUNTIME_DIR"):
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(runtime_dir: None) -> Iterator[str]:
     """The URL of a running PostgreSQL; skips, with the reason, where none can run."""
-    if not os.environ.get("XDG_RUNTIME_DIR"):
-        os.environ["XDG_RUNTIME_DIR"] = tempfile.mkdtemp(prefix="attune-run-")  # where pgserver keeps locks
     try:
         import pgserver
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 import uuid
@@ -237,6 +238,13 @@ def test_trouble_is_owned_up_to(client: httpx.Client, text: str, language: str, 
     assert client.get("/chat/history").json()["turns"][-1] == apology
 
 
+def test_handoff_that_nothing_was_said_about_is_told(client: httpx.Client) -> None:
+    answer = send(client, "mute handoff").json()
+    assert answer["handoff"]["state"] == "waiting"
+    assert "asked a person" in answer["turns"][0]["text"]
+    assert send(client, "hello?").json()["turns"] == []
+
+
 def test_closed_tab_loses_nothing(served: Served, client: httpx.Client) -> None:
     with pytest.raises(httpx.ReadTimeout):
         client.post(
@@ -345,15 +353,17 @@ def test_sessions_and_conversations_survive_a_restart(tmp_path: Path) -> None:
         assert client.get("/chat/history").json()["turns"][0]["text"] == "remember this"
 
 
-def test_lost_database_is_owned_up_to(tmp_path: Path) -> None:
+def test_broken_database_is_owned_up_to(tmp_path: Path) -> None:
     with serving(tmp_path) as served, httpx.Client(base_url=served.url) as client:
         client.post("/chat/session")
-        for path in tmp_path.glob("attune.db*"):
-            path.unlink()
-        (tmp_path / "attune.db").mkdir()
+        with sqlite3.connect(tmp_path / "attune.db") as database:
+            database.execute("ALTER TABLE turns RENAME TO lost")
+            database.execute("DELETE FROM attune_schema")
+        refused = send(client, "hello", language="zh")
+        assert refused.status_code == 503
+        assert "再试一次" in refused.json()["error"]["message"]
         time.sleep(1.1)  # a health that was seen a moment ago is believed
-        assert client.get("/chat/health").status_code in (200, 503)
-        assert "Traceback" not in send(client, "hello").text
+        assert client.get("/chat/health").json() == {"status": "no_database"}
 
 
 def test_server_on_a_store_that_loses_data_does_not_start(tmp_path: Path) -> None:

@@ -102,6 +102,20 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace() -> None:
     assert "did not stop, killing" in rest
 
 
+def test_one_wish_that_arrives_twice_does_not_cut_the_grace_short() -> None:
+    late = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit())); "
+    )
+    late += "print('up', flush=True); time.sleep(60)"
+    process = _start(f"run(program('web', {late!r}))")
+    _read_until(process, "up")
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "killing" not in rest
+
+
 def test_children_end_when_their_parent_is_killed() -> None:
     process = _start("run(program('web', TIED))")
     pid = int(_read_until(process, "web").rpartition("|")[2])

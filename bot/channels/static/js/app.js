@@ -170,6 +170,7 @@ async function start() {
   conversation.isQuiet = false;
   if (conversation.lastId) conversation.toEnd();
   outbox.open();
+  document.documentElement.dataset.ready = "yes";
 }
 
 function showLanguage() {

@@ -21,10 +21,9 @@ export class Conversation {
     this.newer = document.getElementById("newer");
     this.announcer = document.getElementById("announcer");
     this.newer.addEventListener("click", () => this.toEnd());
-    this.log.addEventListener("scroll", () => this.isNearEnd() && (this.newer.hidden = true), { passive: true });
-    new ResizeObserver(() => this.wasNearEnd && this.items.size && this.toEnd()).observe(this.log);
-    this.log.addEventListener("scroll", () => (this.wasNearEnd = this.isNearEnd()), { passive: true });
     this.wasNearEnd = true;
+    for (const place of [this.log, window]) place.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.wasNearEnd && this.items.size && this.toEnd()).observe(this.log);
   }
 
   get ordered() {
@@ -65,13 +64,19 @@ export class Conversation {
     while (this.announcer.children.length > ANNOUNCED_KEPT) this.announcer.firstChild.remove();
   }
 
+  // Where there is little height, the page scrolls as a whole (see chat.css).
+  get scroller() {
+    return getComputedStyle(this.log).overflowY === "visible" ? document.scrollingElement : this.log;
+  }
+
   toEnd() {
-    this.log.scrollTop = this.log.scrollHeight;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
     this.newer.hidden = true;
   }
 
   isNearEnd() {
-    return this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight < NEAR_END_PX;
+    const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    return scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
   }
 
   render(hasNews = false) {
@@ -97,6 +102,11 @@ export class Conversation {
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
     if (isFollowing && nodes.length) this.toEnd();
     else if (hasNews && !this.isQuiet) this.newer.hidden = false;
+  }
+
+  #scrolled() {
+    this.wasNearEnd = this.isNearEnd();
+    if (this.wasNearEnd) this.newer.hidden = true;
   }
 
   #day(at) {

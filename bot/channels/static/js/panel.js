@@ -63,6 +63,8 @@ function readingOf(turn) {
   const reading = turn.reading;
   if (!reading) {
     box.append(label(t("panel.waiting"), true), quote);
+  } else if (reading.abstained && reading.degraded) {
+    box.append(label(t("panel.unsure"), true), quote);
   } else if (reading.abstained && reading.confidence === 0) {
     // The reader makes no attempt, rather than a doubtful one, in a language it wasn't trained on.
     const name = languageName(reading.language);

@@ -1,0 +1,1 @@
+"""Which intent a turn has, in English and Chinese."""
