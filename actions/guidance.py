@@ -21,8 +21,11 @@ logger = logging.getLogger(__name__)
 EARLIER_TURNS = 2  # whose candidates still count
 
 
-class GuidanceAction(Action):  # type: ignore[misc]
-    """Says the entry of its strategy that fits the person's turn best."""
+class Guidance:
+    """Says the entry of its strategy that fits the person's turn best.
+
+    Not itself an `Action`, since rasa-sdk would register it.
+    """
 
     strategy: Strategy
 
@@ -57,37 +60,37 @@ class GuidanceAction(Action):  # type: ignore[misc]
         return choose_entry(entries, self.strategy, turn, earlier, shown, MATCH_THRESHOLD, last_topic)
 
 
-class QuestionAction(GuidanceAction):
+class QuestionAction(Guidance, Action):  # type: ignore[misc]
     """An open question."""
 
     strategy = Strategy.QUESTION
 
 
-class RestatementAction(GuidanceAction):
+class RestatementAction(Guidance, Action):  # type: ignore[misc]
     """What the person said, in plain words."""
 
     strategy = Strategy.RESTATEMENT
 
 
-class ReflectionAction(GuidanceAction):
+class ReflectionAction(Guidance, Action):  # type: ignore[misc]
     """The feeling, named tentatively."""
 
     strategy = Strategy.REFLECTION
 
 
-class AffirmationAction(GuidanceAction):
+class AffirmationAction(Guidance, Action):  # type: ignore[misc]
     """Affirmation and reassurance."""
 
     strategy = Strategy.AFFIRMATION
 
 
-class SuggestionAction(GuidanceAction):
+class SuggestionAction(Guidance, Action):  # type: ignore[misc]
     """One small thing to try."""
 
     strategy = Strategy.SUGGESTION
 
 
-class InformationAction(GuidanceAction):
+class InformationAction(Guidance, Action):  # type: ignore[misc]
     """One useful fact."""
 
     strategy = Strategy.INFORMATION

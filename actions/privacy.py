@@ -16,7 +16,7 @@ from actions import resources
 from bot.storage import conversations, handoffs
 
 
-class PrivacyAction(Action):  # type: ignore[misc]
+class PrivacyWish:
     """Opens a handoff for a privacy request and says so."""
 
     wish: str
@@ -47,14 +47,14 @@ class PrivacyAction(Action):  # type: ignore[misc]
         return []
 
 
-class ExportAction(PrivacyAction):
+class ExportAction(PrivacyWish, Action):  # type: ignore[misc]
     """The person wants a copy of what is kept about them."""
 
     wish = "export"
     response = "utter_privacy_export"
 
 
-class DeleteAction(PrivacyAction):
+class DeleteAction(PrivacyWish, Action):  # type: ignore[misc]
     """The person wants what is kept about them deleted."""
 
     wish = "delete"

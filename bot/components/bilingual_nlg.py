@@ -14,7 +14,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot.components.action_validation import compile_action_validation
-from bot.core.turn import LANGUAGES, reply_language
+from bot.core.turn import reply_language
 
 
 class BilingualNlg(TemplatedNaturalLanguageGenerator):
@@ -23,10 +23,6 @@ class BilingualNlg(TemplatedNaturalLanguageGenerator):
     def __init__(self, endpoint_config: EndpointConfig, domain: Domain) -> None:
         super().__init__(domain.responses)
         compile_action_validation()
-        self._by_language = {
-            language: TemplatedNaturalLanguageGenerator(_variations(domain.responses, language))
-            for language in LANGUAGES
-        }
 
     async def generate(
         self,
@@ -40,13 +36,13 @@ class BilingualNlg(TemplatedNaturalLanguageGenerator):
         parse_data = (message.parse_data or {}) if message else {}
         metadata = (message.metadata or {}) if message else {}
         language = reply_language(parse_data.get("language"), metadata.get("language"))
-        return await self._by_language[language].generate(utter_action, tracker, output_channel, **kwargs)
+        # Rasa replaces `responses` whenever it loads a model, so they are looked up on each call.
+        variations = {utter_action: in_language(self.responses.get(utter_action, []), language)}
+        generator = TemplatedNaturalLanguageGenerator(variations)
+        return await generator.generate(utter_action, tracker, output_channel, **kwargs)
 
 
-def _variations(responses: dict[str, list[dict[str, Any]]], language: str) -> dict[str, list[dict[str, Any]]]:
-    """Per response, the variations in a language; those without one fit every language."""
-    chosen = {}
-    for name, variations in responses.items():
-        fitting = [v for v in variations if (v.get("metadata") or {}).get("language") in (language, None)]
-        chosen[name] = fitting or variations
-    return chosen
+def in_language(variations: list[dict[str, Any]], language: str) -> list[dict[str, Any]]:
+    """The variations in a language, with those that name none; all of them when there is neither."""
+    fitting = [v for v in variations if (v.get("metadata") or {}).get("language") in (language, None)]
+    return fitting or variations

@@ -77,8 +77,9 @@ class GuidanceRetriever(GraphComponent):
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> Optional[str]:
         """Changes when the library or the weights do, so that Rasa builds the index again."""
-        digest = hashlib.sha256((TurnAnnotator.fingerprint_addon(config) or "").encode())
-        for path in sorted((ROOT / config["library"]).glob("*.yml")):
+        merged = {**cls.get_default_config(), **config}  # Rasa gives the bare configuration here
+        digest = hashlib.sha256((TurnAnnotator.fingerprint_addon(merged) or "").encode())
+        for path in sorted((ROOT / merged["library"]).glob("*.yml")):
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()
 

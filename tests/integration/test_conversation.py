@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from rasa.core.agent import Agent
+from rasa.shared.core.domain import SessionConfig
 
 from bot.storage import handoffs
 from tests.integration.conftest import Chat, Stack, _free_port
@@ -32,6 +33,7 @@ HANDOFFS = (
     "SELECT h.* FROM handoffs h JOIN conversations c ON c.id = h.conversation_id "
     "WHERE c.sender_id = :sender ORDER BY h.id"
 )
+SESSIONS = "SELECT id FROM tracker_events WHERE sender_id = :sender AND type_name = 'session_started'"
 SHOWN = (
     "SELECT g.guidance_id FROM guidance_shown g JOIN conversations c ON c.id = g.conversation_id "
     "WHERE c.sender_id = :sender ORDER BY g.id"
@@ -108,18 +110,14 @@ async def test_asking_for_a_person_brings_one_and_the_conversation_comes_back(
     assert chat.rows(HANDOFFS)[0].state == "returned"
 
 
-async def test_the_pause_survives_session_expiry(chat: Chat) -> None:
+async def test_the_pause_survives_session_expiry(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
     await chat.answer("let me speak to a human being")
-    config = chat.agent.processor.domain.session_config
-    before = config.session_expiration_time
-    object.__setattr__(config, "session_expiration_time", 1e-6)
-    try:
-        await asyncio.sleep(0.05)
-        assert await chat.answer("hello? anyone there?") == ""
-    finally:
-        object.__setattr__(config, "session_expiration_time", before)
-    with chat.database.session():
-        assert chat.rows(HANDOFFS)[0].state == "waiting"
+    domain = chat.agent.processor.domain
+    monkeypatch.setattr(domain, "session_config", SessionConfig(1e-6, carry_over_slots=True))
+    await asyncio.sleep(0.05)
+    assert await chat.answer("hello? anyone there?") == ""
+    assert len(chat.rows(SESSIONS)) == 2
+    assert chat.rows(HANDOFFS)[0].state == "waiting"
 
 
 async def test_danger_is_answered_first_and_leaves_its_words(chat: Chat) -> None:
