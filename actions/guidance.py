@@ -10,15 +10,14 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions import resources
-from bot.core.guidance import Choice, choose_entry
+from bot.core.entries import Choice, choose_entry
 from bot.core.strategy import Strategy
 from bot.core.turn import PersonTurn
 from bot.storage import guidance as shown_guidance
-from nlu_models.retrieval.index import MATCH_THRESHOLD
 
 logger = logging.getLogger(__name__)
 
-EARLIER_TURNS = 2  # whose candidates still count
+EARLIER_TURNS = 3  # whose candidates still count
 
 
 class Guidance:
@@ -56,8 +55,7 @@ class Guidance:
         entries = resources.entries()
         with resources.database().session() as session:
             shown = shown_guidance.shown_ids(session, tracker.sender_id)
-        earlier, last_topic = _looking_back(tracker, entries)
-        return choose_entry(entries, self.strategy, turn, earlier, shown, MATCH_THRESHOLD, last_topic)
+        return choose_entry(entries, self.strategy, turn, _earlier_candidates(tracker), shown)
 
 
 class QuestionAction(Guidance, Action):  # type: ignore[misc]
@@ -96,24 +94,14 @@ class InformationAction(Guidance, Action):  # type: ignore[misc]
     strategy = Strategy.INFORMATION
 
 
-def _looking_back(
-    tracker: Tracker, entries: Mapping[str, Any]
-) -> tuple[list[Mapping[str, float]], str | None]:
-    """The candidates of the person's last turns before this one, and the topic of the last answer."""
-    earlier: list[Mapping[str, float]] = []
-    last_topic = None
-    turns_seen = 0
-    for event in reversed(tracker.events):
-        if event.get("event") == "user":
-            turns_seen += 1
-            if turns_seen > 1:
-                earlier.append((event.get("parse_data") or {}).get("guidance") or {})
-            if turns_seen > EARLIER_TURNS:
-                break
-        elif event.get("event") == "bot" and last_topic is None:
-            entry = entries.get((event.get("metadata") or {}).get("guidance_id") or "")
-            last_topic = entry.topic if entry is not None else None
-    return earlier, last_topic
+def _earlier_candidates(tracker: Tracker) -> list[Mapping[str, Mapping[str, float]]]:
+    """The candidates of the person's turns before this one, newest first."""
+    found = [
+        (event.get("parse_data") or {}).get("guidance") or {}
+        for event in tracker.events
+        if event.get("event") == "user"
+    ]
+    return found[-2 : -2 - EARLIER_TURNS : -1]
 
 
 def _metadata(tracker: Tracker) -> Mapping[str, Any]:

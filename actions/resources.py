@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from bot.core.guidance import Entry
+from bot.core.entries import Entry
 from bot.core.settings import ROOT, Settings
 from bot.core.strategy import Strategy
 from bot.storage.database import Database

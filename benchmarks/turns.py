@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 
 from benchmarks.bots import Bot, Client, attune_bot, cpu_s, memory_mb, note, running, stock_bot
 
+SILENT_SHARE = 0.02
 NEAR = 5  # turns on either side of turn 10 and turn 200
 
 # Six turns each. Nobody in them asks for a human or is in danger, since Attune then falls silent.
@@ -55,8 +56,8 @@ CONVERSATIONS = (
         "hey",
         "I got the job I applied for!",
         "I am really happy and a bit scared",
-        "it starts next month",
-        "do you think I can do it?",
+        "I feel proud of myself today",
+        "my family is happy for me too",
         "thank you, bye",
     ),
 )
@@ -186,7 +187,7 @@ def _table(rows: list[dict[str, object]]) -> str:
 
 
 def main() -> int:
-    """Measures and prints; ends with status 1 when a target is missed."""
+    """Measures and prints; ends with status 1 when a target is missed or the two can't be compared."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -241,7 +242,12 @@ def main() -> int:
         print(_table(rows))
         for name, one in measured.items():
             print(f"{name}: {one.turns} turns, {one.unanswered} without an answer, {len(one.start_s)} starts")
-    return 1 if any(row["met"] is False for row in rows) else 0
+    silent = {name: one.unanswered / one.turns for name, one in measured.items()}
+    for name, share in silent.items():
+        if share > SILENT_SHARE:
+            note(f"not comparable: {name} left {share:.0%} of the turns without an answer, which is quick")
+    missed = any(row["met"] is False for row in rows)
+    return 1 if missed or max(silent.values()) > SILENT_SHARE else 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from bot.core.strategy import Strategy
 from policies.base import DecisionPolicy, Stand, conversation_state, listen, person_turn, since_person
 
 RULE_STRENGTH = 1.0  # of a rule; the higher priority then lets guidance override it
+LANGUAGE_RESPONSE = "utter_language"
+OWN_RESPONSES = (LANGUAGE_RESPONSE, "utter_offer_human")
 DEFAULT_STRENGTH = 0.6  # below them, above a fallback
 
 
@@ -32,9 +34,13 @@ class GuidancePolicy(DecisionPolicy):
             return None
         done, _ = since_person(tracker)
         if done:
-            return listen(POLICY, "answered") if Strategy.of_action(done[-1]) else None
-        decision = decide_strategy(conversation_state(tracker).after_person(turn), turn)
-        override = overrides_rules(turn)
+            own = done[-1] in OWN_RESPONSES or Strategy.of_action(done[-1]) is not None
+            return listen(POLICY, "answered") if own else None
+        state = conversation_state(tracker).after_person(turn)
+        decision = decide_strategy(state, turn)
+        if decision.action == LANGUAGE_RESPONSE:
+            return Stand(decision, RULE_STRENGTH)
+        override = overrides_rules(state, turn)
         if override is None:
             return Stand(decision, DEFAULT_STRENGTH)
         return Stand(replace(decision, evidence=(override, *decision.evidence)), RULE_STRENGTH)

@@ -12,7 +12,7 @@ import sys
 
 # Each group in a process of its own: the first two are the servers, the third is training.
 GROUPS = (
-    ("skops.io", "rasa.core.run", "onnxruntime", "tokenizers", "faiss", "alembic.command"),
+    ("rasa.core.run", "sklearn.svm", "onnxruntime", "tokenizers", "faiss", "alembic.command"),
     ("rasa_sdk.endpoint", "faiss"),
     ("rasa.__main__", "rasa.model_training", "rasa.engine.recipes.default_components"),
 )

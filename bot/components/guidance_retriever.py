@@ -26,7 +26,7 @@ from nlu_models.retrieval.library import Library
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.MESSAGE_FEATURIZER, is_trainable=True)
 class GuidanceRetriever(GraphComponent):
-    """Sets "guidance" on each message: entry id to similarity, the best few of each strategy."""
+    """Sets "guidance" on each message: per strategy, the best few entries with their similarity."""
 
     @classmethod
     def required_components(cls) -> List[Type]:
@@ -73,6 +73,7 @@ class GuidanceRetriever(GraphComponent):
         self._model_storage = model_storage
         self._resource = resource
         self._index = index
+        self._strategy_of = dict(zip(index.ids, index.strategies, strict=True)) if index else {}
 
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> Optional[str]:
@@ -95,18 +96,21 @@ class GuidanceRetriever(GraphComponent):
     def process(self, messages: List[Message]) -> List[Message]:
         """Sets the candidates of each message; none when there is no index or no text."""
         for message in messages:
-            found: dict[str, float] = {}
-            text = message.get(TEXT)
-            if self._index is not None and text:
-                found = self._index.search(
-                    text,
-                    message.get(EMBEDDING),
-                    message.get("language"),
-                    per_strategy=self._config["per_strategy"],
-                )
-            message.set("guidance", found, add_to_output=True)
+            message.set("guidance", self._search(message), add_to_output=True)
         return messages
 
     def process_training_data(self, training_data: TrainingData) -> TrainingData:
         """Training examples need no guidance."""
         return training_data
+
+    def _search(self, message: Message) -> dict[str, dict[str, float]]:
+        text = message.get(TEXT)
+        if self._index is None or not text:
+            return {}
+        found = self._index.search(
+            text, message.get(EMBEDDING), message.get("language"), per_strategy=self._config["per_strategy"]
+        )
+        candidates: dict[str, dict[str, float]] = {}
+        for entry_id, similarity in found.items():
+            candidates.setdefault(self._strategy_of[entry_id], {})[entry_id] = similarity
+        return candidates

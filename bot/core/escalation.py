@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from bot.core.errors import SettingsError
 from bot.core.handoff import HandoffState
 from bot.core.reading import RiskKind
-from bot.core.state import ConversationState
+from bot.core.state import COMPLAINT_INTENT, ConversationState, is_angry
 from bot.core.turn import Decision, PersonTurn
 
 POLICY = "EscalationPolicy"
@@ -34,12 +34,12 @@ class EscalationThresholds:
 
     Attributes:
         anger_turns: angry turns in a row, 1 to 20.
-        complaint_turns: complaints (or "that didn't help") in a row, 1 to 20.
+        complaint_turns: complaints in a row, "that didn't help" going on with one, 1 to 20.
         ask_human_confidence: of the intent, [0, 1].
     """
 
     anger_turns: int = 2
-    complaint_turns: int = 3
+    complaint_turns: int = 2
     ask_human_confidence: float = 0.4
 
     def __post_init__(self) -> None:
@@ -91,7 +91,8 @@ def decide_escalation(
             confidence=turn.intent_confidence,
         )
     emotion = state.emotion
-    if turn.reading is not None and turn.reading.is_angry and emotion.anger_streak >= thresholds.anger_turns:
+    angry = is_angry(turn.reading, turn.intent == COMPLAINT_INTENT)
+    if turn.reading is not None and angry and emotion.anger_streak >= thresholds.anger_turns:
         return _handoff(
             "utter_handoff_anger",
             "anger_repeated",

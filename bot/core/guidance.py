@@ -1,4 +1,4 @@
-"""Which strategy helps now, and which reviewed entry says it: two pure functions.
+"""Which strategy helps a person now: one pure function.
 
 The strategy follows Hill's stages as ESConv's annotators used them: explore first, comfort once a
 feeling is clear, and suggest only when the person asks for it or has been heard. The stages are soft:
@@ -7,62 +7,36 @@ each strategy gathers grounds for and against, and the best wins.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.core.reading import EmotionReading, RiskLevel
-from bot.core.state import ConversationState
+from bot.core.entries import fits_from
+from bot.core.reading import EmotionReading
+from bot.core.state import COMPLAINT_INTENT, NOT_HELPED_INTENT, ConversationState
 from bot.core.strategy import Stage, Strategy
-from bot.core.turn import Decision, PersonTurn
+from bot.core.turn import LANGUAGES, UNKNOWN_LANGUAGE, Decision, PersonTurn
 
 POLICY = "GuidancePolicy"
-GENERAL_TOPIC = "general"
-
 DISTRESS_VALENCE = -0.35  # from here down, comfort comes before questions
 RISING = 0.15  # a change of valence that counts as better or worse
 UNSURE_INTENT = 0.3  # confidence under which a stock answer would be a guess
 OVERRIDABLE_INTENTS = ("greet", "goodbye", "thanks", "small_talk", "out_of_scope", "service_request")
 HEARD_TURNS = 3  # turns of sharing after which a suggestion is in place
-EMOTION_BONUS = 0.12  # of an entry that fits the emotion read, on the similarity's scale
-TOPIC_BONUS = 0.08  # of an entry on the topic of the last answer, so that a conversation holds together
-EARLIER_TURN_WEIGHT = 0.7  # of the candidates of the turn before, and again of the one before that
+UNHELPED_TURNS = 2  # "that didn't help" in a row, after which a person is offered
+FIT_GROUND = 1.0  # for a strategy that has a fitting entry, and against one that has none
+FIT_SLOPE = 3.0  # more of it, per unit of similarity above what fits
+COMPLAINT_ANGER = 0.3  # share of anger below which a "complaint" amid shared feelings is none
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One reviewed piece of guidance.
-
-    Attributes:
-        id: unique in the library.
-        strategy: what kind of answer it is.
-        topic: the topic of its file.
-        emotions: GoEmotions labels it fits; empty for any.
-        not_for: GoEmotions labels, risk levels or deployment contexts it must not be used for.
-        text: language to the words.
-    """
-
-    id: str
-    strategy: Strategy
-    topic: str
-    emotions: frozenset[str]
-    not_for: frozenset[str]
-    text: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The entry chosen for a turn, and how well it fits."""
-
-    entry: Entry
-    similarity: float
-    fits: bool  # False when nothing was near and a question of the general topic stands in
-
-
-def overrides_rules(turn: PersonTurn) -> str | None:
+def overrides_rules(state: ConversationState, turn: PersonTurn) -> str | None:
     """Why a turn wants guidance although a rule would answer it, or None.
 
-    "hi, my mother died yesterday" is no greeting, and an intent the classifier isn't sure of is no
-    reason for a stock answer.
+    "hi, my mother died yesterday" is no greeting, "nobody asks about it anymore" no complaint about a
+    service, and an intent the classifier isn't sure of no reason for a stock answer.
+
+    Args:
+        state: of the conversation, with this turn already in it.
+        turn: the person's turn.
     """
     if turn.intent in OVERRIDABLE_INTENTS:
         reading = turn.reading
@@ -70,6 +44,10 @@ def overrides_rules(turn: PersonTurn) -> str | None:
             return f"{turn.intent} said in distress ({reading.label}, valence {reading.valence:+.2f})"
         if turn.intent_confidence < UNSURE_INTENT:
             return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
+    if turn.intent == COMPLAINT_INTENT and state.sharing_turns and turn.reading is not None:
+        anger = turn.reading.ekman.get("anger", 0.0)
+        if turn.reading.is_trusted and anger < COMPLAINT_ANGER:
+            return f"a complaint without anger ({anger:.2f}) amid shared feelings"
     return None
 
 
@@ -87,15 +65,24 @@ class _Grounds:
 def decide_strategy(state: ConversationState, turn: PersonTurn) -> Decision:
     """The strategy for the answer to this turn, with its grounds.
 
+    A language Attune doesn't speak gets an honest line instead, and help that keeps missing the offer
+    of a person.
+
     Args:
         state: of the conversation, with this turn already in it.
         turn: the person's turn.
     """
+    if turn.language not in (*LANGUAGES, UNKNOWN_LANGUAGE):
+        return Decision("utter_language", POLICY, "language", (f"written in {turn.language}",))
+    if turn.intent == NOT_HELPED_INTENT and state.unhelped >= UNHELPED_TURNS:
+        ground = f"{state.unhelped} answers in a row didn't help"
+        return Decision("utter_offer_human", POLICY, "not_helped", (ground,), level="offer")
     grounds = _Grounds()
     _from_intent(grounds, turn)
     _from_stage(grounds, state)
     _from_emotion(grounds, state, turn.reading)
     _from_tried(grounds, state.tried)
+    _from_library(grounds, turn)
     best = max(Strategy, key=lambda strategy: grounds.score[strategy])
     total = sum(max(score, 0.0) for score in grounds.score.values())
     share = grounds.score[best] / total if total > 0 else 0.0
@@ -107,104 +94,6 @@ def decide_strategy(state: ConversationState, turn: PersonTurn) -> Decision:
         strategy=best.value,
         confidence=round(min(max(share, 0.0), 1.0), 4),
     )
-
-
-def choose_entry(
-    entries: Mapping[str, Entry],
-    strategy: Strategy,
-    turn: PersonTurn,
-    earlier: Sequence[Mapping[str, float]],
-    shown: Collection[str],
-    threshold: float,
-    last_topic: str | None = None,
-    context: str | None = None,
-) -> Choice | None:
-    """The best entry of a strategy that this person hasn't seen and that isn't ruled out for them.
-
-    Args:
-        entries: the library by id.
-        strategy: what kind of answer is wanted.
-        turn: the person's turn, with the candidates retrieval found for it.
-        earlier: candidates of the turns before, newest first; they help a turn like "yes, exactly".
-        shown: ids already shown in this conversation; never chosen again.
-        threshold: similarity from which an entry is about what the person said.
-        last_topic: topic of the last answer.
-        context: the deployment context, such as "workplace".
-
-    Returns:
-        The choice; when nothing of the strategy fits, an unseen question or other entry of the general
-        topic with `fits` False; None when the library holds nothing that may be said.
-    """
-    similarity = _blend(turn.candidates, earlier)
-    allowed = [
-        entry
-        for entry in entries.values()
-        if entry.id not in shown and turn.reply_language in entry.text and not _barred(entry, turn, context)
-    ]
-    ranked = sorted(
-        (
-            (similarity[entry.id] + _bonus(entry, turn.reading, last_topic), entry)
-            for entry in allowed
-            if entry.strategy is strategy and similarity.get(entry.id, -1.0) >= threshold
-        ),
-        key=lambda pair: (-pair[0], pair[1].id),
-    )
-    if ranked:
-        entry = ranked[0][1]
-        return Choice(entry, round(similarity[entry.id], 4), fits=True)
-    return _honest_question(allowed, strategy, turn, similarity, last_topic)
-
-
-def _honest_question(
-    allowed: Sequence[Entry],
-    strategy: Strategy,
-    turn: PersonTurn,
-    similarity: Mapping[str, float],
-    last_topic: str | None,
-) -> Choice | None:
-    general = [entry for entry in allowed if entry.topic == GENERAL_TOPIC]
-    for wanted in (Strategy.QUESTION, strategy, None):
-        fitting = [entry for entry in general if wanted is None or entry.strategy is wanted]
-        if fitting:
-            entry = max(
-                fitting,
-                key=lambda e: (similarity.get(e.id, 0.0) + _bonus(e, turn.reading, last_topic), e.id),
-            )
-            return Choice(entry, round(similarity.get(entry.id, 0.0), 4), fits=False)
-    return None
-
-
-def _blend(now: Mapping[str, float], earlier: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    blended = dict(now)
-    weight = 1.0
-    for candidates in earlier:
-        weight *= EARLIER_TURN_WEIGHT
-        for entry_id, value in candidates.items():
-            blended[entry_id] = max(blended.get(entry_id, -1.0), weight * value)
-    return blended
-
-
-def _barred(entry: Entry, turn: PersonTurn, context: str | None) -> bool:
-    if turn.risk.level.needs_human:
-        return True
-    if turn.risk.level is not RiskLevel.NONE and turn.risk.level.value in entry.not_for:
-        return True
-    if context is not None and context in entry.not_for:
-        return True
-    reading = turn.reading
-    return reading is not None and reading.is_trusted and reading.label in entry.not_for
-
-
-def _bonus(entry: Entry, reading: EmotionReading | None, last_topic: str | None) -> float:
-    bonus = TOPIC_BONUS if last_topic is not None and entry.topic == last_topic else 0.0
-    if reading is None or not reading.is_trusted:
-        return bonus
-    felt = set(reading.labels) or {reading.label}
-    if entry.emotions & felt:
-        bonus += EMOTION_BONUS
-    elif entry.emotions:
-        bonus -= EMOTION_BONUS / 2
-    return bonus
 
 
 def _from_intent(grounds: _Grounds, turn: PersonTurn) -> None:
@@ -263,6 +152,21 @@ def _from_tried(grounds: _Grounds, tried: Sequence[Strategy]) -> None:
             grounds.add(-2.0, "was the last answer's", strategy)
         elif age < 3:
             grounds.add(-0.6, "was tried lately", strategy)
+
+
+def _from_library(grounds: _Grounds, turn: PersonTurn) -> None:
+    """For a strategy that has an entry about what the person said, against one that has none."""
+    nearest = {
+        strategy: max(turn.candidates.get(strategy.value, {}).values(), default=0.0) for strategy in Strategy
+    }
+    if not any(similarity >= fits_from(strategy) for strategy, similarity in nearest.items()):
+        return
+    for strategy, similarity in nearest.items():
+        if similarity >= fits_from(strategy):
+            gain = FIT_GROUND + FIT_SLOPE * (similarity - fits_from(strategy))
+            grounds.add(round(gain, 2), f"an entry fits ({similarity:.2f})", strategy)
+        else:
+            grounds.add(-FIT_GROUND, "no entry fits", strategy)
 
 
 def _of(stage: Stage) -> tuple[Strategy, ...]:

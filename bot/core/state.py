@@ -18,10 +18,12 @@ from bot.core.turn import Decision, PersonTurn
 
 HALF_LIFE_S = 1800.0  # of the level: after half an hour of silence it counts half
 NEW_TURN_WEIGHT = 0.5  # of a new reading against the level so far
+COMPLAINT_ANGER_SHARE = 0.3  # of the Ekman shares, from which a complaint counts as an angry turn
 TRIED_KEPT = 8  # how many of the last strategies are remembered
 
 SHARING_INTENTS = ("share_feeling", "ask_help", "not_helped", "correct_reading")
-COMPLAINT_INTENTS = ("complaint", "not_helped")
+COMPLAINT_INTENT = "complaint"
+NOT_HELPED_INTENT = "not_helped"
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,15 @@ class EmotionState:
     label: str | None = None
     at: float = 0.0
 
-    def after(self, reading: EmotionReading | None, at: float) -> EmotionState:
+    def after(self, reading: EmotionReading | None, at: float, complains: bool = False) -> EmotionState:
         """The state once a reading has gone in; a reading that can't be trusted leaves the levels be.
 
         An untrusted turn ends neither streak: not knowing is no sign of calm.
+
+        Args:
+            reading: of the turn, if there is one.
+            at: when it arrived, seconds since 1970 UTC.
+            complains: whether the turn is a complaint, for which less anger in the words is enough.
         """
         if reading is None or not reading.is_trusted:
             return self
@@ -67,7 +74,7 @@ class EmotionState:
             arousal=round(keep * self.arousal + (1.0 - keep) * reading.arousal, 4),
             trend=round(change, 4),
             volatility=round(keep * self.volatility + (1.0 - keep) * abs(change), 4),
-            anger_streak=self.anger_streak + 1 if reading.is_angry else 0,
+            anger_streak=self.anger_streak + 1 if is_angry(reading, complains) else 0,
             negative_streak=self.negative_streak + 1 if reading.is_negative else 0,
             label=reading.label,
             at=at,
@@ -83,7 +90,8 @@ class ConversationState:
         emotion: the emotion so far.
         turns: how many turns the person has written.
         sharing_turns: how many of them told of a feeling or asked for help.
-        complaints: complaints in a row, counting "that didn't help".
+        complaints: complaints in a row; "that didn't help" goes on with one but starts none.
+        unhelped: how often in a row the person said that an answer didn't help.
         tried: the last strategies, newest last.
         offered_human: whether the bot's last answer offered a human.
         risk_answered: whether danger was answered in the handoff that is now open.
@@ -94,18 +102,23 @@ class ConversationState:
     turns: int = 0
     sharing_turns: int = 0
     complaints: int = 0
+    unhelped: int = 0
     tried: tuple[Strategy, ...] = ()
     offered_human: bool = False
     risk_answered: bool = False
 
     def after_person(self, turn: PersonTurn) -> ConversationState:
         """The state once the person's turn has gone in."""
+        complains = turn.intent == COMPLAINT_INTENT
+        unhelped = turn.intent == NOT_HELPED_INTENT
+        goes_on = complains or (unhelped and self.complaints > 0)
         return replace(
             self,
-            emotion=self.emotion.after(turn.reading, turn.at),
+            emotion=self.emotion.after(turn.reading, turn.at, complains),
             turns=self.turns + 1,
             sharing_turns=self.sharing_turns + (turn.intent in SHARING_INTENTS),
-            complaints=self.complaints + 1 if turn.intent in COMPLAINT_INTENTS else 0,
+            complaints=self.complaints + 1 if goes_on else 0,
+            unhelped=self.unhelped + 1 if unhelped else 0,
             risk_answered=self.risk_answered and not self.handoff.is_bots_turn,
         )
 
@@ -133,6 +146,7 @@ class ConversationState:
             turns=int(data.get("turns", 0)),
             sharing_turns=int(data.get("sharing_turns", 0)),
             complaints=int(data.get("complaints", 0)),
+            unhelped=int(data.get("unhelped", 0)),
             tried=tuple(Strategy(name) for name in data.get("tried") or ()),
             offered_human=bool(data.get("offered_human", False)),
             risk_answered=bool(data.get("risk_answered", False)),
@@ -146,10 +160,18 @@ class ConversationState:
             "turns": self.turns,
             "sharing_turns": self.sharing_turns,
             "complaints": self.complaints,
+            "unhelped": self.unhelped,
             "tried": [strategy.value for strategy in self.tried],
             "offered_human": self.offered_human,
             "risk_answered": self.risk_answered,
         }
+
+
+def is_angry(reading: EmotionReading | None, complains: bool) -> bool:
+    """Whether a turn counts as angry: the words are, or it is a complaint with some anger in its words."""
+    if reading is None or not reading.is_trusted:
+        return False
+    return reading.is_angry or (complains and reading.ekman.get("anger", 0.0) >= COMPLAINT_ANGER_SHARE)
 
 
 _EMOTION_KEYS = frozenset(EmotionState.__dataclass_fields__)

@@ -12,6 +12,7 @@ from bot.core.reading import EmotionReading, RiskReading
 ENGLISH = "en"
 CHINESE = "zh"
 LANGUAGES = (ENGLISH, CHINESE)  # that Attune answers in
+UNKNOWN_LANGUAGE = "und"
 
 
 class Author(str, Enum):
@@ -35,7 +36,7 @@ class PersonTurn:
         intent_confidence: [0, 1].
         reading: the emotion, or None when nothing read it.
         risk: the danger.
-        candidates: guidance entry id to similarity in [-1, 1], for this turn.
+        candidates: per strategy, guidance entry id to similarity in [0, 1], for this turn.
     """
 
     text: str
@@ -46,7 +47,7 @@ class PersonTurn:
     intent_confidence: float = 0.0
     reading: EmotionReading | None = None
     risk: RiskReading = field(default_factory=RiskReading)
-    candidates: Mapping[str, float] = field(default_factory=dict)
+    candidates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def from_parse_data(
@@ -66,7 +67,7 @@ class PersonTurn:
         emotion = parse_data.get("emotion")
         risk = parse_data.get("risk")
         page_language = (metadata or {}).get("language")
-        language = parse_data.get("language") or "und"
+        language = parse_data.get("language") or UNKNOWN_LANGUAGE
         return cls(
             text=str(parse_data.get("text") or ""),
             at=at,

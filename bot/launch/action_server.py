@@ -7,6 +7,7 @@ network, since rasa-sdk runs whatever is posted to it, and ends when its parent 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import logging
 import sys
@@ -79,6 +80,13 @@ def create_app(actions: str) -> Sanic:
         return json_answer(body, status=answer.status)
 
     app.register_middleware(keep_request_private, "response")
+
+    async def warm(_app: Sanic, _loop: object) -> None:
+        # Otherwise the first person to be answered waits for the library to be read.
+        if importlib.util.find_spec(f"{actions}.resources") is not None:
+            importlib.import_module(f"{actions}.resources").entries()
+
+    app.register_listener(warm, "before_server_start")
     return app
 
 

@@ -12,6 +12,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def average(runs: list[Path], output: Path) -> None:
 def _load(path: Path) -> dict[str, Any]:
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnpicklingError) as error:
         raise WeightError(f"{path} can't be read: {error}") from error
     return checkpoint
 

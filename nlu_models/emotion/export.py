@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import shutil
 import sys
 import tempfile
@@ -134,7 +135,9 @@ def calibrate(
     curve = {"slope": round(slope, 4), "intercept": round(intercept, 4)}
     config = replace(config, confidence=curve)
     _, confidence = evaluate.top_labels(probabilities, config)
-    return replace(config, abstain_below=round(abstention_point(confidence, correct), 4))
+    point = abstention_point(confidence, correct)
+    # Rounded down, so that no more texts are abstained on than was allowed.
+    return replace(config, abstain_below=math.floor(point * 10_000) / 10_000)
 
 
 def abstention_point(
@@ -183,25 +186,24 @@ def encode_with_progress(encoder: EmotionEncoder, texts: list[str], title: str) 
 
 
 def training_commands(run: Path) -> list[str]:
-    """The commands that made a run, the runs it rests on first; data folders read as DIR."""
+    """The commands that made a run, those of the runs it rests on first; data folders read as DIR."""
     report = _training_report(run)
-    sources = [Path(source) for source in report.get("average_of", ())]
-    if sources:
-        commands = [command for source in sources for command in training_commands(source)]
-        named = " ".join(f"runs/{source.name}" for source in sources)
-        average = f"python -m nlu_models.emotion.average --runs {named} --output runs/{run.name}"
-        return [*dict.fromkeys(commands), average]
+    merged = [Path(folder) for folder in report.get("average_of", ())]
+    if merged:
+        names = " ".join(f"runs/{folder.name}" for folder in merged)
+        command = f"python -m nlu_models.emotion.average --runs {names} --output runs/{run.name}"
+        commands = [line for folder in merged for line in training_commands(folder)]
+        return [*dict.fromkeys(commands), command]
     arguments = report["arguments"]
     usual = dataclasses.asdict(TrainingArguments())
-    flags = [
+    flags = "".join(
         f" --{name.replace('_', '-')} {value}"
         for name, value in arguments.items()
         if value != usual.get(name, value)
-    ]
+    )
     command = "python -m nlu_models.emotion.train --goemotions DIR --emobank DIR --clinc DIR"
-    earlier = arguments.get("init")
-    before = training_commands(Path(earlier).parent) if earlier else []
-    return [*before, f"{command}{''.join(flags)} --output runs/{run.name}"]
+    before = training_commands(Path(arguments["init"]).parent) if arguments.get("init") else []
+    return [*before, f"{command}{flags} --output runs/{run.name}"]
 
 
 def _float_measures(

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -108,7 +109,7 @@ def load_checkpoint(run: Path) -> MultiTaskEncoder:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         model = MultiTaskEncoder(EncoderConfig(**saved["config"]))
         model.load_state_dict(saved["state"])
-    except (RuntimeError, KeyError, TypeError, OSError, EOFError, ValueError) as error:
+    except (RuntimeError, KeyError, TypeError, OSError, EOFError, ValueError, UnpicklingError) as error:
         raise WeightError(f"{path} is not a checkpoint of this code: {error}") from error
     model.eval()
     return model

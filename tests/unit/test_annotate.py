@@ -47,7 +47,10 @@ Run = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 
 def test_jsonl_rows_keep_their_fields_and_order(run: Run) -> None:
-    rows = [{"id": index, "text": text} for index, text in enumerate(["I am furious", "", "我想死", "grateful"] * 40)]
+    rows = [
+        {"id": index, "text": text}
+        for index, text in enumerate(["I am furious", "", "我想死", "grateful"] * 40)
+    ]
     content = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()
     status, results = run(content)
     assert status == 0
@@ -147,7 +150,9 @@ def test_a_missing_file_and_an_unwritable_place_are_refused(weights: Path, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]
 
 
-def test_an_interrupted_run_leaves_the_old_output(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_run_leaves_the_old_output(
+    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     output = tmp_path / "out.jsonl"
     output.write_text("old\n")
     source = tmp_path / "in.txt"
@@ -188,7 +193,11 @@ def test_stdin_to_a_closed_pipe_ends_quietly(weights: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
     command = f"yes 'I am sad' | head -n 3000 | {sys.executable} -c \"$CODE\" | head -n 1"
     done = subprocess.run(
-        ["bash", "-c", command], capture_output=True, text=True, env={**environment, "CODE": code}, timeout=120
+        ["bash", "-c", command],
+        capture_output=True,
+        text=True,
+        env={**environment, "CODE": code},
+        timeout=120,
     )
     assert json.loads(done.stdout)["text"] == "I am sad"
     assert "Traceback" not in done.stderr

@@ -12,7 +12,7 @@ from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.errors import DataError
 
 
-@pytest.fixture()
+@pytest.fixture
 def goemotions(tmp_path: Path) -> Path:
     (tmp_path / "labels.txt").write_text("\n".join(GOEMOTIONS), encoding="utf-8")
     (tmp_path / "dev.tsv").write_text("I'm \"fine\t27\tabc\nthanks!\t15,0\tdef\n", encoding="utf-8")

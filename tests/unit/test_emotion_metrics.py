@@ -9,7 +9,7 @@ from sklearn.metrics import f1_score
 from nlu_models.emotion import metrics
 
 
-@pytest.fixture()
+@pytest.fixture
 def rows() -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(3)
     truth = random.random((400, 6)) < np.array([0.4, 0.2, 0.1, 0.05, 0.02, 0.0])

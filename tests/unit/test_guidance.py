@@ -2,7 +2,8 @@
 
 import itertools
 
-from bot.core.guidance import Entry, choose_entry, decide_strategy, overrides_rules
+from bot.core.entries import Entry, choose_entry
+from bot.core.guidance import UNHELPED_TURNS, decide_strategy, overrides_rules
 from bot.core.reading import EmotionReading, RiskLevel, RiskReading
 from bot.core.state import ConversationState
 from bot.core.strategy import Stage, Strategy
@@ -41,13 +42,16 @@ def entry(entry_id: str, strategy: Strategy = Strategy.REFLECTION, **more: objec
     return Entry(**{**values, **more})  # type: ignore[arg-type]
 
 
-def choose(entries: list[Entry], candidates: dict[str, float], **more: object) -> str | None:
+def near(**similarity: float) -> dict[str, dict[str, float]]:
+    return {"any": {name.replace("_", "-"): value for name, value in similarity.items()}}
+
+
+def choose(entries: list[Entry], candidates: dict[str, dict[str, float]], **more: object) -> str | None:
     values = {
         "strategy": Strategy.REFLECTION,
         "turn": turn(candidates=candidates),
         "earlier": [],
         "shown": set(),
-        "threshold": 0.3,
     }
     choice = choose_entry({e.id: e for e in entries}, **{**values, **more})  # type: ignore[arg-type]
     return choice.entry.id if choice else None
@@ -91,62 +95,115 @@ def test_every_decision_says_its_grounds() -> None:
     assert any("distress" in ground for ground in decision.evidence)
 
 
+def test_a_language_attune_does_not_speak_gets_an_honest_line() -> None:
+    french = turn(reading=UNREAD, language="fr")
+    assert decide_strategy(ConversationState().after_person(french), french).action == "utter_language"
+
+
+def test_help_that_keeps_missing_leads_to_the_offer_of_a_person() -> None:
+    state = ConversationState()
+    missed = turn("not_helped")
+    for _ in range(UNHELPED_TURNS):
+        state = state.after_person(missed)
+    decision = decide_strategy(state, missed)
+    assert (decision.action, decision.level) == ("utter_offer_human", "offer")
+
+
+def test_a_strategy_with_a_fitting_entry_wins_over_one_without() -> None:
+    one = turn(candidates={"affirmation": {"a": 0.8}, "reflection": {"b": 0.1}})
+    decision = decide_strategy(ConversationState().after_person(one), one)
+    assert decision.strategy == "affirmation"
+    assert any("an entry fits" in ground for ground in decision.evidence)
+
+
 def test_a_greeting_in_distress_is_no_greeting() -> None:
-    assert overrides_rules(turn("greet", SAD)) is not None
-    assert overrides_rules(turn("greet", EmotionReading(label="joy", valence=0.5, confidence=0.9))) is None
-    assert overrides_rules(turn("out_of_scope", None, intent_confidence=0.1)) is not None
-    assert overrides_rules(turn("ask_privacy", SAD)) is None
+    state = ConversationState()
+    glad = EmotionReading(label="joy", valence=0.5, confidence=0.9)
+    assert overrides_rules(state, turn("greet", SAD)) is not None
+    assert overrides_rules(state, turn("greet", glad)) is None
+    assert overrides_rules(state, turn("out_of_scope", None, intent_confidence=0.1)) is not None
+    assert overrides_rules(state, turn("ask_privacy", SAD)) is None
+
+
+def test_a_complaint_without_anger_amid_shared_feelings_is_none() -> None:
+    sharing = ConversationState().after_person(turn())
+    angry = EmotionReading(label="anger", valence=-0.5, confidence=0.9, ekman={"anger": 0.9})
+    assert overrides_rules(sharing, turn("complaint", SAD)) is not None
+    assert overrides_rules(sharing, turn("complaint", angry)) is None
+    assert overrides_rules(ConversationState(), turn("complaint", SAD)) is None
 
 
 def test_the_nearest_entry_of_the_strategy_is_chosen() -> None:
     entries = [entry("a"), entry("b"), entry("q", Strategy.QUESTION)]
-    assert choose(entries, {"a": 0.5, "b": 0.6, "q": 0.9}) == "b"
+    assert choose(entries, near(a=0.5, b=0.6, q=0.9)) == "b"
+
+
+def test_another_strategy_stands_in_where_the_wanted_one_has_nothing() -> None:
+    entries = [entry("q", Strategy.QUESTION), entry("s", Strategy.SUGGESTION)]
+    assert choose(entries, near(q=0.5, s=0.9)) == "q"
+    assert choose(entries, near(q=0.5, s=0.9), strategy=Strategy.INFORMATION) == "s"
 
 
 def test_no_entry_is_ever_shown_twice() -> None:
-    assert choose([entry("a"), entry("b")], {"a": 0.5, "b": 0.6}, shown={"b"}) == "a"
-    assert choose([entry("a")], {"a": 0.9}, shown={"a"}) is None
+    assert choose([entry("a"), entry("b")], near(a=0.5, b=0.6), shown={"b"}) == "a"
+    assert choose([entry("a")], near(a=0.9), shown={"a"}) is None
 
 
 def test_the_emotion_read_breaks_near_ties() -> None:
     entries = [entry("joy", emotions=frozenset({"joy"})), entry("sad", emotions=frozenset({"sadness"}))]
-    assert choose(entries, {"joy": 0.5, "sad": 0.48}) == "sad"
+    assert choose(entries, near(joy=0.55, sad=0.52)) == "sad"
 
 
 def test_an_entry_is_not_used_for_what_it_is_not_for() -> None:
     grief = EmotionReading(label="grief", labels=("grief",), valence=-0.6, confidence=0.8)
     barred = entry("cheer", not_for=frozenset({"grief"}))
-    assert choose([barred], {"cheer": 0.9}, turn=turn(reading=grief, candidates={"cheer": 0.9})) is None
+    assert choose([barred], {}, turn=turn(reading=grief, candidates=near(cheer=0.9))) is None
     concern = RiskReading(RiskLevel.CONCERN, 0.3, None)
     careful = entry("light", not_for=frozenset({"concern"}))
-    assert choose([careful], {}, turn=turn(risk=concern, candidates={"light": 0.9})) is None
+    assert choose([careful], {}, turn=turn(risk=concern, candidates=near(light=0.9))) is None
     at_work = entry("office", not_for=frozenset({"workplace"}))
-    assert choose([at_work], {"office": 0.9}, context="workplace") is None
+    assert choose([at_work], near(office=0.9), context="workplace") is None
 
 
 def test_nothing_is_said_from_the_library_in_danger() -> None:
     crisis = RiskReading(RiskLevel.CRISIS, 1.0, None)
-    assert choose([entry("a")], {}, turn=turn(risk=crisis, candidates={"a": 0.9})) is None
+    assert choose([entry("a")], {}, turn=turn(risk=crisis, candidates=near(a=0.9))) is None
 
 
 def test_an_honest_question_comes_back_when_nothing_fits() -> None:
     ask = entry("general-question", Strategy.QUESTION, topic="general")
-    choice = choose_entry(
-        {"a": entry("a"), ask.id: ask}, Strategy.REFLECTION, turn(candidates={"a": 0.1}), [], set(), 0.3
-    )
+    entries = {"a": entry("a"), ask.id: ask}
+    choice = choose_entry(entries, Strategy.REFLECTION, turn(candidates=near(a=0.1)), [], set())
     assert choice is not None
     assert (choice.entry.id, choice.fits) == ("general-question", False)
 
 
 def test_a_short_turn_leans_on_the_one_before() -> None:
-    assert choose([entry("a"), entry("b")], {"a": 0.31}, earlier=[{"b": 0.8}]) == "b"
+    assert choose([entry("a"), entry("b")], near(a=0.1), earlier=[near(b=0.8)]) == "b"
 
 
-def test_the_topic_of_the_last_answer_breaks_near_ties() -> None:
-    entries = [entry("w"), entry("s", topic="sleep")]
-    assert choose(entries, {"w": 0.5, "s": 0.47}, last_topic="sleep") == "s"
+def test_what_was_talked_about_breaks_near_ties() -> None:
+    entries = [entry("w"), entry("s", topic="sleep"), entry("shown", topic="sleep")]
+    assert choose(entries, near(w=0.6, s=0.55), earlier=[near(shown=0.9)], shown={"shown"}) == "s"
 
 
 def test_an_entry_without_the_language_is_left_out() -> None:
     english = entry("a", text={"en": "hello"})
-    assert choose([english], {}, turn=turn(reply_language="zh", candidates={"a": 0.9})) is None
+    assert choose([english], {}, turn=turn(reply_language="zh", candidates=near(a=0.9))) is None
+
+
+def test_a_claim_has_to_be_nearer_than_a_question() -> None:
+    entries = [entry("claim"), entry("q", Strategy.QUESTION)]
+    assert choose(entries, near(claim=0.45, q=0.42)) == "q"
+
+
+def test_asking_what_to_do_is_about_what_was_talked_about() -> None:
+    entries = [
+        entry("told"),
+        entry("do-work", Strategy.SUGGESTION),
+        entry("do-other", Strategy.SUGGESTION, topic="decision"),
+    ]
+    chosen = choose(
+        entries, near(do_other=0.55), strategy=Strategy.SUGGESTION, earlier=[near(told=0.7)], shown={"told"}
+    )
+    assert chosen == "do-work"

@@ -23,3 +23,10 @@ def test_a_folder_brings_nothing_it_may_not_import(modules: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert not loaded.intersection(RULES[modules])
+
+
+def test_the_policies_and_the_index_agree_on_what_fits() -> None:
+    from bot.core.entries import FITS_FROM
+    from nlu_models.retrieval.index import MATCH_THRESHOLD
+
+    assert FITS_FROM == MATCH_THRESHOLD

@@ -19,8 +19,14 @@ CUES = {
         ["老板一直给我加活", "这周截止日期太多"],
     ),
     "sleep-suggestion-awake": (["I lie awake at night", "I can't fall asleep"], ["晚上睡不着", "半夜总是醒"]),
-    "grief-reflection-loss": (["my mother died last month", "I miss my dad"], ["我妈妈上个月去世了", "想念爸爸"]),
-    "money-question-debt": (["I can't pay my debts", "the rent is too high"], ["欠了很多钱", "房租太贵交不起"]),
+    "grief-reflection-loss": (
+        ["my mother died last month", "I miss my dad"],
+        ["我妈妈上个月去世了", "想念爸爸"],
+    ),
+    "money-question-debt": (
+        ["I can't pay my debts", "the rent is too high"],
+        ["欠了很多钱", "房租太贵交不起"],
+    ),
 }
 
 
@@ -38,7 +44,13 @@ def embed(texts: list[str]) -> np.ndarray:
 def library() -> Library:
     entries = {
         name: Entry(
-            name, name.split("-")[0], name.split("-")[1], (), {"en": tuple(en), "zh": tuple(zh)}, {"en": "", "zh": ""}, ()
+            name,
+            name.split("-")[0],
+            name.split("-")[1],
+            (),
+            {"en": tuple(en), "zh": tuple(zh)},
+            {"en": "", "zh": ""},
+            (),
         )
         for name, (en, zh) in CUES.items()
     }
@@ -111,7 +123,9 @@ def test_index_without_an_encoder_goes_by_letters(library: Library, tmp_path: Pa
     for nothing in (None, lambda texts: np.zeros((len(texts), 4), dtype=np.float32)):
         index = GuidanceIndex.build(library, nothing)
         index.save(tmp_path / "index")
-        found = GuidanceIndex.load(tmp_path / "index").search("I can't fall asleep", embed(["sleep"])[0], "en")
+        found = GuidanceIndex.load(tmp_path / "index").search(
+            "I can't fall asleep", embed(["sleep"])[0], "en"
+        )
         assert first(found) == "sleep-suggestion-awake"
 
 

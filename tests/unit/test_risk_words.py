@@ -190,7 +190,7 @@ def test_danger_is_found_anywhere_in_a_long_text(words: RiskWords) -> None:
 
 
 def test_higher_levels_score_higher(words: RiskWords) -> None:
-    scores = {level: 0.0 for level in LEVELS}
+    scores = dict.fromkeys(LEVELS, 0.0)
     for text in [text for text, _ in CRISIS + HIGH] + CONCERN:
         reading = words.read(text)
         scores[reading["level"]] = max(scores[reading["level"]], reading["score"])

@@ -65,8 +65,19 @@ def test_complaints_count_in_a_row() -> None:
     state = ConversationState()
     for intent in ("complaint", "not_helped", "complaint"):
         state = state.after_person(turn(intent))
-    assert state.complaints == 3
+    assert (state.complaints, state.unhelped) == (3, 0)
     assert state.after_person(turn("thanks")).complaints == 0
+
+
+def test_what_did_not_help_alone_is_no_complaint() -> None:
+    state = ConversationState().after_person(turn("not_helped")).after_person(turn("not_helped"))
+    assert (state.complaints, state.unhelped) == (0, 2)
+
+
+def test_a_complaint_counts_as_angry_with_less_anger_in_its_words() -> None:
+    vexed = reading(-0.3, "annoyance", anger=0.4)
+    assert EmotionState().after(vexed, 0.0, complains=True).anger_streak == 1
+    assert EmotionState().after(vexed, 0.0, complains=False).anger_streak == 0
 
 
 def test_only_the_last_strategies_are_remembered() -> None:
