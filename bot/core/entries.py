@@ -16,14 +16,20 @@ from bot.core.strategy import Stage, Strategy
 from bot.core.turn import PersonTurn
 
 GENERAL_TOPIC = "general"
+JOY_TOPIC = "joy"
 
 # Similarities on the index's scale, [0, 1].
 FITS_FROM = 0.4  # from here a question is about what the person said (the index's own threshold)
 CLAIM_FITS_FROM = 0.5  # from here anything that is not a question is
+MARGIN = 0.12  # how far below the nearest entry of all another may lie and still be about the same
 EMOTION_BONUS = 0.12  # of an entry that fits the emotion read
-ON_TOPIC = 0.15  # of an entry on what was talked about before, so that a conversation holds together
-OFF_TOPIC = -0.1  # of an entry on something else, once there is a topic
-EARLIER_TURN_WEIGHT = 0.85  # of the candidates of the turn before, and again of the one before that
+TOPIC_BONUS = 0.08  # of an entry on what was talked about before
+EARLIER_TURN_WEIGHT = 0.85  # of the turn before, and again of the one before that
+
+# Turns whose own words say nothing of what they are about.
+CONTENT_FREE_INTENTS = ("affirm", "deny", "not_helped")
+ASK_HELP_INTENT = "ask_help"
+GOOD_NEWS_INTENT = "share_good_news"
 
 Candidates = Mapping[str, Mapping[str, float]]  # per strategy, entry id to similarity
 
@@ -82,63 +88,94 @@ def choose_entry(
         context: the deployment context, such as "workplace".
 
     Returns:
-        The nearest entry of the strategy; where none fits, one of another strategy that does, though
-        nothing to do for a person who wasn't to be given that; where none does, an unseen question of
-        the general topic with `fits` False; None when the library holds nothing that may be said.
+        The nearest entry of the strategy that is about this turn; else one of another strategy, though
+        nothing to do for a person who wasn't to be given that; else the same for the turns before; else
+        an unseen question of the general topic, with `fits` False; None when the library holds nothing
+        that may be said.
     """
-    nearness = _Nearness(entries, turn, earlier)
     allowed = [
         entry
         for entry in entries.values()
         if entry.id not in shown and turn.reply_language in entry.text and not _barred(entry, turn, context)
     ]
-    near = [entry for entry in allowed if nearness.of(entry) >= fits_from(entry.strategy)]
-    for wanted in _in_place_of(strategy):
-        fitting = [entry for entry in near if entry.strategy in wanted]
-        if fitting:
-            return nearness.choose(fitting, fits=True)
+    topics, carried = _carried(entries, earlier)
+    near = near_entries(turn)
+    if turn.intent == GOOD_NEWS_INTENT:
+        # Good news is never met with an entry for a hard time that happens to use the same words.
+        allowed = [entry for entry in allowed if entry.topic in (JOY_TOPIC, GENERAL_TOPIC)]
+    if turn.intent == ASK_HELP_INTENT and topics:
+        # "what can I do about it?" asks about what was talked about, whatever its own words resemble.
+        near = {entry_id: value for entry_id, value in near.items() if entries[entry_id].topic in topics}
+
+    def chosen(similarity: Mapping[str, float], fitting: list[Entry], fits: bool) -> Choice:
+        entry = max(
+            fitting,
+            key=lambda one: (similarity.get(one.id, 0.0) + _bonus(one, turn.reading, topics), one.id),
+        )
+        return Choice(entry, round(similarity.get(entry.id, 0.0), 4), fits)
+
+    for similarity in (near, carried):
+        for wanted in _in_place_of(strategy):
+            fitting = [entry for entry in allowed if entry.id in similarity and entry.strategy in wanted]
+            if fitting:
+                return chosen(similarity, fitting, fits=True)
     general = [entry for entry in allowed if entry.topic == GENERAL_TOPIC]
     for wanted in ((Strategy.QUESTION,), (strategy,), tuple(Strategy)):
         fitting = [entry for entry in general if entry.strategy in wanted]
         if fitting:
-            return nearness.choose(fitting, fits=False)
+            return chosen(_flat(turn.candidates), fitting, fits=False)
     return None
 
 
-class _Nearness:
-    """How near entries are to a turn, in the light of the turns before."""
+def near_entries(turn: PersonTurn) -> dict[str, float]:
+    """The entries that are about what a turn says, with their similarity; none for a bare yes or no."""
+    return {} if turn.intent in CONTENT_FREE_INTENTS else _fitting(turn.candidates)
 
-    def __init__(self, entries: Mapping[str, Entry], turn: PersonTurn, earlier: Sequence[Candidates]) -> None:
-        self._turn = turn
-        self._similarity = _flat(turn.candidates)
-        self._topics: dict[str, float] = {}
-        weight = 1.0
-        for candidates in earlier:
-            weight *= EARLIER_TURN_WEIGHT
-            for entry_id, similarity in _flat(candidates).items():
-                entry = entries.get(entry_id)
-                if entry is None or similarity < fits_from(entry.strategy):
-                    continue
-                self._similarity[entry_id] = max(self._similarity.get(entry_id, 0.0), weight * similarity)
-                if entry.topic != GENERAL_TOPIC:
-                    known = self._topics.get(entry.topic, 0.0)
-                    self._topics[entry.topic] = max(known, weight * similarity)
 
-    def of(self, entry: Entry) -> float:
-        """The nearness of an entry, on the scale of `fits_from`; 0 when nothing speaks for it."""
-        near = self._similarity.get(entry.id, 0.0)
-        if entry.strategy.stage is Stage.ACTION:
-            # "what can I do about it?" asks about what was talked about, whatever its own words.
-            near = max(near, self._topics.get(entry.topic, 0.0))
-        if near == 0.0 or not self._topics:
-            return near
-        return near + (ON_TOPIC if entry.topic in self._topics else OFF_TOPIC)
+def _fitting(candidates: Candidates) -> dict[str, float]:
+    """Near enough for their strategy, and not far behind the nearest of all."""
+    floor = max(_flat(candidates).values(), default=0.0) - MARGIN
+    return {
+        entry_id: similarity
+        for name, group in candidates.items()
+        for entry_id, similarity in group.items()
+        if similarity >= max(floor, fits_from(Strategy(name)))
+    }
 
-    def choose(self, fitting: Sequence[Entry], fits: bool) -> Choice:
-        """The nearest of some entries, the emotion read deciding between close ones."""
-        reading = self._turn.reading
-        entry = max(fitting, key=lambda one: (self.of(one) + _emotion_bonus(one, reading), one.id))
-        return Choice(entry, round(min(self._similarity.get(entry.id, 0.0), 1.0), 4), fits)
+
+def _about(entries: Mapping[str, Entry], candidates: Candidates) -> tuple[str, dict[str, float]] | None:
+    """The topic of the entry nearest to a turn, and the near entries on it; None when nothing is near."""
+    near = {entry_id: value for entry_id, value in _fitting(candidates).items() if entry_id in entries}
+    if not near:
+        return None
+    topic = entries[max(near, key=lambda entry_id: near[entry_id])].topic
+    return topic, {entry_id: value for entry_id, value in near.items() if entries[entry_id].topic == topic}
+
+
+def _carried(
+    entries: Mapping[str, Entry], earlier: Sequence[Candidates]
+) -> tuple[frozenset[str], dict[str, float]]:
+    """What the turns before were about: their topics, and the entries near to them, fading with every turn.
+
+    Whatever there is to do or to know on a topic counts as near to it.
+    """
+    topics: set[str] = set()
+    carried: dict[str, float] = {}
+    weight = 1.0
+    for candidates in earlier:
+        weight *= EARLIER_TURN_WEIGHT
+        about = _about(entries, candidates)
+        if about is None or about[0] == GENERAL_TOPIC:
+            continue
+        topic, near = about
+        topics.add(topic)
+        surest = max(near.values())
+        for entry in entries.values():
+            if entry.topic == topic and entry.strategy.stage is Stage.ACTION:
+                near.setdefault(entry.id, surest)
+        for entry_id, value in near.items():
+            carried[entry_id] = max(carried.get(entry_id, 0.0), weight * value)
+    return frozenset(topics), carried
 
 
 def _in_place_of(strategy: Strategy) -> tuple[tuple[Strategy, ...], ...]:
@@ -164,8 +201,9 @@ def _barred(entry: Entry, turn: PersonTurn, context: str | None) -> bool:
     return reading is not None and reading.is_trusted and reading.label in entry.not_for
 
 
-def _emotion_bonus(entry: Entry, reading: EmotionReading | None) -> float:
+def _bonus(entry: Entry, reading: EmotionReading | None, topics: Collection[str]) -> float:
+    bonus = TOPIC_BONUS if entry.topic in topics else 0.0
     if reading is None or not reading.is_trusted or not entry.emotions:
-        return 0.0
+        return bonus
     felt = set(reading.labels) or {reading.label}
-    return EMOTION_BONUS if entry.emotions & felt else -EMOTION_BONUS / 2
+    return bonus + (EMOTION_BONUS if entry.emotions & felt else -EMOTION_BONUS / 2)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.core.entries import fits_from
+from bot.core.entries import fits_from, near_entries
 from bot.core.reading import EmotionReading
 from bot.core.state import COMPLAINT_INTENT, NOT_HELPED_INTENT, ConversationState
 from bot.core.strategy import Stage, Strategy
@@ -156,15 +156,16 @@ def _from_tried(grounds: _Grounds, tried: Sequence[Strategy]) -> None:
 
 def _from_library(grounds: _Grounds, turn: PersonTurn) -> None:
     """For a strategy that has an entry about what the person said, against one that has none."""
-    nearest = {
-        strategy: max(turn.candidates.get(strategy.value, {}).values(), default=0.0) for strategy in Strategy
-    }
-    if not any(similarity >= fits_from(strategy) for strategy, similarity in nearest.items()):
+    near = near_entries(turn)
+    if not near:
         return
-    for strategy, similarity in nearest.items():
-        if similarity >= fits_from(strategy):
-            gain = FIT_GROUND + FIT_SLOPE * (similarity - fits_from(strategy))
-            grounds.add(round(gain, 2), f"an entry fits ({similarity:.2f})", strategy)
+    for strategy in Strategy:
+        best = max(
+            (near.get(entry_id, 0.0) for entry_id in turn.candidates.get(strategy.value, ())), default=0.0
+        )
+        if best > 0.0:
+            gain = FIT_GROUND + FIT_SLOPE * (best - fits_from(strategy))
+            grounds.add(round(gain, 2), f"an entry fits ({best:.2f})", strategy)
         else:
             grounds.add(-FIT_GROUND, "no entry fits", strategy)
 

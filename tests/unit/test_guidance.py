@@ -42,8 +42,8 @@ def entry(entry_id: str, strategy: Strategy = Strategy.REFLECTION, **more: objec
     return Entry(**{**values, **more})  # type: ignore[arg-type]
 
 
-def near(**similarity: float) -> dict[str, dict[str, float]]:
-    return {"any": {name.replace("_", "-"): value for name, value in similarity.items()}}
+def near(strategy: str = "reflection", **similarity: float) -> dict[str, dict[str, float]]:
+    return {strategy: {name.replace("_", "-"): value for name, value in similarity.items()}}
 
 
 def choose(entries: list[Entry], candidates: dict[str, dict[str, float]], **more: object) -> str | None:
@@ -135,17 +135,18 @@ def test_a_complaint_without_anger_amid_shared_feelings_is_none() -> None:
 
 def test_the_nearest_entry_of_the_strategy_is_chosen() -> None:
     entries = [entry("a"), entry("b"), entry("q", Strategy.QUESTION)]
-    assert choose(entries, near(a=0.5, b=0.6, q=0.9)) == "b"
+    assert choose(entries, {**near(a=0.8, b=0.85), **near("question", q=0.9)}) == "b"
 
 
 def test_another_strategy_stands_in_where_the_wanted_one_has_nothing() -> None:
     entries = [entry("q", Strategy.QUESTION), entry("s", Strategy.SUGGESTION)]
-    assert choose(entries, near(q=0.5, s=0.9)) == "q"
-    assert choose(entries, near(q=0.5, s=0.9), strategy=Strategy.INFORMATION) == "s"
+    found = {**near("question", q=0.85), **near("suggestion", s=0.9)}
+    assert choose(entries, found) == "q"
+    assert choose(entries, found, strategy=Strategy.INFORMATION) == "s"
 
 
 def test_no_entry_is_ever_shown_twice() -> None:
-    assert choose([entry("a"), entry("b")], near(a=0.5, b=0.6), shown={"b"}) == "a"
+    assert choose([entry("a"), entry("b")], near(a=0.55, b=0.6), shown={"b"}) == "a"
     assert choose([entry("a")], near(a=0.9), shown={"a"}) is None
 
 
@@ -194,7 +195,7 @@ def test_an_entry_without_the_language_is_left_out() -> None:
 
 def test_a_claim_has_to_be_nearer_than_a_question() -> None:
     entries = [entry("claim"), entry("q", Strategy.QUESTION)]
-    assert choose(entries, near(claim=0.45, q=0.42)) == "q"
+    assert choose(entries, {**near(claim=0.45), **near("question", q=0.42)}) == "q"
 
 
 def test_asking_what_to_do_is_about_what_was_talked_about() -> None:
@@ -203,7 +204,19 @@ def test_asking_what_to_do_is_about_what_was_talked_about() -> None:
         entry("do-work", Strategy.SUGGESTION),
         entry("do-other", Strategy.SUGGESTION, topic="decision"),
     ]
+    asked = turn("ask_help", candidates=near("suggestion", do_other=0.55))
     chosen = choose(
-        entries, near(do_other=0.55), strategy=Strategy.SUGGESTION, earlier=[near(told=0.7)], shown={"told"}
+        entries, {}, turn=asked, strategy=Strategy.SUGGESTION, earlier=[near(told=0.7)], shown={"told"}
     )
     assert chosen == "do-work"
+
+
+def test_a_bare_yes_is_about_what_came_before_whatever_it_resembles() -> None:
+    yes = turn("affirm", candidates=near(resembles=0.9))
+    assert choose([entry("resembles"), entry("before")], {}, turn=yes, earlier=[near(before=0.7)]) == "before"
+
+
+def test_what_is_far_behind_the_nearest_is_about_something_else() -> None:
+    ask = entry("general-question", Strategy.QUESTION, topic="general")
+    found = near(shown=0.8, far=0.55)
+    assert choose([entry("shown"), entry("far"), ask], found, shown={"shown"}) == "general-question"
