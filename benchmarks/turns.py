@@ -41,7 +41,7 @@ CONVERSATIONS = (
         "I am nervous about my exam tomorrow",
         "I studied for weeks but I keep forgetting things",
         "what could help me to calm down?",
-        "ok I will try that",
+        "that sounds useful, thank you",
         "see you",
     ),
     (

@@ -21,6 +21,7 @@ JOY_TOPIC = "joy"
 # Similarities on the index's scale, [0, 1].
 FITS_FROM = 0.4  # from here a question is about what the person said (the index's own threshold)
 CLAIM_FITS_FROM = 0.5  # from here anything that is not a question is
+OTHER_TOPIC_FITS_FROM = 0.62  # from here anything is, that leaves what was talked about before
 MARGIN = 0.12  # how far below the nearest entry of all another may lie and still be about the same
 EMOTION_BONUS = 0.12  # of an entry that fits the emotion read
 TOPIC_BONUS = 0.08  # of an entry on what was talked about before
@@ -103,9 +104,14 @@ def choose_entry(
     if turn.intent == GOOD_NEWS_INTENT:
         # Good news is never met with an entry for a hard time that happens to use the same words.
         allowed = [entry for entry in allowed if entry.topic in (JOY_TOPIC, GENERAL_TOPIC)]
-    if turn.intent == ASK_HELP_INTENT and topics:
+    if topics:
         # "what can I do about it?" asks about what was talked about, whatever its own words resemble.
-        near = {entry_id: value for entry_id, value in near.items() if entries[entry_id].topic in topics}
+        leaving = 1.0 if turn.intent == ASK_HELP_INTENT else OTHER_TOPIC_FITS_FROM
+        near = {
+            entry_id: value
+            for entry_id, value in near.items()
+            if value > leaving or (entry_id in entries and entries[entry_id].topic in topics)
+        }
 
     def chosen(similarity: Mapping[str, float], fitting: list[Entry], fits: bool) -> Choice:
         entry = max(

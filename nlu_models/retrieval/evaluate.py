@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +20,20 @@ from numpy.typing import NDArray
 
 from nlu_models.errors import NluModelError
 from nlu_models.reader import DEFAULT_WEIGHTS, TurnReader
-from nlu_models.retrieval.index import EMBEDDING_SHARE, MATCH_THRESHOLD, RAW_THRESHOLD
-from nlu_models.retrieval.library import Library
+from nlu_models.retrieval.index import (
+    EMBEDDING_SHARE,
+    LETTERS,
+    MATCH_THRESHOLD,
+    MEANING,
+    Scale,
+    Structure,
+    texts_of,
+)
+from nlu_models.retrieval.library import LANGUAGES, Library
 from nlu_models.retrieval.ngrams import NgramVectors
 
 Floats = NDArray[np.float32]
 
-SHARES = (0.0, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)  # of the embedding, that are compared
 PLACES = 5
 
 # Texts that no entry answers, written for this measure.
@@ -63,86 +68,56 @@ OFF_TOPIC = {
 # fmt: on
 
 
-@dataclass(frozen=True)
-class CueScores:
-    """Every cue of a language scored against every other.
-
-    Attributes:
-        owners: (cues,) index of the entry of each cue.
-        matrix: (queries, cues) similarity.
-    """
-
-    owners: NDArray[np.int64]
-    matrix: Floats
-
-    def entries(self, leave_out: bool) -> Floats:
-        """(queries, entries) similarity of the closest cue; a cue never counts for itself."""
-        matrix = self.matrix.copy()
-        if leave_out:
-            np.fill_diagonal(matrix, -1.0)
-        best = np.full((len(matrix), int(self.owners.max()) + 1), -1.0, dtype=np.float32)
-        for cue, owner in enumerate(self.owners):
-            np.maximum(best[:, owner], matrix[:, cue], out=best[:, owner])
-        return best
-
-
 def evaluate(library: Library, reader: TurnReader) -> dict[str, Any]:
-    """The measures by language and by share of the embedding."""
+    """The measures by language and by how texts are compared."""
     report: dict[str, Any] = {"entries": len(library.entries)}
-    entries = list(library.entries.values())
-    topics = np.array([entry.topic for entry in entries])
-    for language in ("en", "zh"):
-        cues = [(owner, cue) for owner, entry in enumerate(entries) for cue in entry.cues[language]]
-        owners = np.array([owner for owner, _ in cues])
-        texts = [cue for _, cue in cues]
-        letters, off_letters = _by_letters(language, texts, OFF_TOPIC[language])
-        shares: Sequence[float] = (0.0,)
-        meaning = off_meaning = np.zeros((0, 0), dtype=np.float32)
+    for language in LANGUAGES:
+        structure, texts = texts_of(library, language)
+        off_topic = OFF_TOPIC[language]
+        n_cues = len(structure.owners)
+        ngrams = NgramVectors.fit(language, texts)
+        known = ngrams.vectors(texts)
+        letters = known[:n_cues] @ known.T, ngrams.vectors(off_topic) @ known.T
+        report[language] = {"cues": n_cues, "letters": _measures(structure, *letters, LETTERS[language])}
         if language == "en" and not reader.is_degraded:
-            shares = SHARES
             known = reader.embed(texts)
-            meaning, off_meaning = known @ known.T, reader.embed(OFF_TOPIC[language]) @ known.T
-        report[language] = {"cues": len(texts), "by_embedding_share": {}}
-        for share in shares:
-            matrix, off = letters, off_letters
-            if share:
-                matrix = share * meaning + (1 - share) * letters
-                off = share * off_meaning + (1 - share) * off_letters
-            report[language]["by_embedding_share"][str(share)] = _measures(
-                CueScores(owners, matrix).entries(leave_out=True), off.max(axis=1), owners, topics
-            )
-    report["threshold"] = {
-        "raw": dict(RAW_THRESHOLD),
-        "similarity": MATCH_THRESHOLD,
-        "share": EMBEDDING_SHARE,
-    }
+            meaning = known[:n_cues] @ known.T, reader.embed(off_topic) @ known.T
+            both = [
+                EMBEDDING_SHARE * close + (1 - EMBEDDING_SHARE) * alike
+                for close, alike in zip(meaning, letters, strict=True)
+            ]
+            closest = Scale((1.0, 0.0, 0.0, 0.0, 0.0), (0.0, 1.0), (0.0, 1.0))
+            report[language]["meaning and letters"] = _measures(structure, both[0], both[1], MEANING)
+            report[language]["closest cue alone, by meaning"] = _measures(structure, *meaning, closest)
+    report["threshold"] = MATCH_THRESHOLD
     return report
 
 
-def _by_letters(language: str, texts: Sequence[str], off_topic: Sequence[str]) -> tuple[Floats, Floats]:
-    ngrams = NgramVectors.fit(language, texts)
-    known = ngrams.vectors(texts)
-    return known @ known.T, ngrams.vectors(off_topic) @ known.T
+def _measures(structure: Structure, cues: Floats, off_topic: Floats, scale: Scale) -> dict[str, Any]:
+    """The measures of one way to compare.
 
-
-def _measures(
-    scores: Floats, off_topic: Floats, owners: NDArray[np.int64], topics: NDArray[np.str_]
-) -> dict[str, Any]:
+    Args:
+        structure: of the library.
+        cues: (cues, texts) scores of every cue against every text.
+        off_topic: (off-topic texts, texts) the same of texts that nothing fits.
+        scale: how scores are combined, and what they stand for.
+    """
+    owners = structure.owners
+    scores = np.stack([structure.combine(row, scale.weights, place) for place, row in enumerate(cues)])
+    strangers = np.stack([structure.combine(row, scale.weights) for row in off_topic])
     own = scores[np.arange(len(owners)), owners]
     rank = (scores > own[:, None]).sum(axis=1)
     first = scores.argmax(axis=1)
-    best = scores.max(axis=1)
-    thresholds = {}
-    for threshold in np.quantile(off_topic, (0.8, 0.9, 0.95)):
-        thresholds[f"{threshold:.3f}"] = {
-            "off_topic_kept_out": round(float((off_topic < threshold).mean()), 3),
-            "cues_let_in": round(float((best >= threshold).mean()), 3),
-        }
+    best, stranger = (
+        np.interp(rows.max(axis=1), scale.raw, scale.similarity) for rows in (scores, strangers)
+    )
     return {
         "p_at_1": round(float((rank == 0).mean()), 4),
         "p_at_5": round(float((rank < PLACES).mean()), 4),
-        "topic_p_at_1": round(float((topics[first] == topics[owners]).mean()), 4),
-        "thresholds": thresholds,
+        "topic_p_at_1": round(float((structure.topics[first] == structure.topics[owners]).mean()), 4),
+        "cue_above_off_topic": round(float((best[:, None] > stranger[None, :]).mean()), 4),
+        "cues_let_in": round(float((best >= MATCH_THRESHOLD).mean()), 4),
+        "off_topic_let_in": round(float((stranger >= MATCH_THRESHOLD).mean()), 4),
     }
 
 

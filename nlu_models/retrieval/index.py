@@ -1,8 +1,10 @@
-"""Ranks guidance entries by how close what a person said is to the cues of each.
+"""Ranks guidance entries by how close what a person said is to each.
 
-English is compared by meaning (the encoder's sentence embedding) and by letters (hashed n-grams) at once;
-Chinese, which the shipped encoder can't read, by n-grams alone. Vectors lie in FAISS inner-product
-indexes; an entry is as close as its closest cue. Measured by `python -m nlu_models.retrieval.evaluate`.
+An entry is as close as its closest cue, its cues on average, the answer itself, and its topic are, since
+a message rarely repeats a cue but usually shares the talk around it. English is compared by meaning (the
+encoder's sentence embedding) with a little of its letters (hashed n-grams); Chinese, which the shipped
+encoder can't read, by n-grams alone. Vectors lie in FAISS inner-product indexes. The constants below were
+chosen with `python -m nlu_models.retrieval.evaluate`, which says what they reach.
 """
 
 from __future__ import annotations
@@ -17,39 +19,116 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu_models.errors import WeightError
-from nlu_models.retrieval.library import Library
+from nlu_models.retrieval.library import LANGUAGES, Library
 from nlu_models.retrieval.ngrams import DIMENSIONS, NgramVectors
 
 Floats = NDArray[np.float32]
+Places = NDArray[np.int64]
 Embed = Callable[[Sequence[str]], Floats]
 
-FORMAT = 1
+FORMAT = 2
 META_FILE = "guidance.json"
 
 # A similarity under this means that nothing in the library fits.
 MATCH_THRESHOLD = 0.4
-EMBEDDING_SHARE = 0.6  # of an English similarity; the rest comes from n-grams
-
-# What the raw similarity is at the point where nothing fits any more, by how it was computed. The three
-# are differently spread, so each is scaled for `MATCH_THRESHOLD` to mean the same.
-RAW_THRESHOLD: Mapping[str, float] = {"blend": 0.4, "en": 0.2, "zh": 0.2}
+EMBEDDING_SHARE = 0.9  # of an English score; the rest comes from n-grams
+NEAR_COPY = 0.7  # a cue at least this close decides alone, whatever the other cues are about
 
 
 @dataclass(frozen=True)
-class _Cues:
-    """The cues of one language: the entry each belongs to, and their vectors."""
+class Scale:
+    """How raw scores of one kind become similarities.
 
-    owners: NDArray[np.int64]  # (cues,) index of the entry
+    Attributes:
+        weights: of the closest cue, the mean cue, the mean cue of the topic, the entry's answer, and the
+            mean answer of the topic.
+        raw: scores that were measured, rising.
+        similarity: what each stands for. The points are placed so that similarities of all kinds are
+            exceeded about equally often by cues that were left out.
+    """
+
+    weights: tuple[float, ...]
+    raw: tuple[float, ...]
+    similarity: tuple[float, ...] = (0.0, 0.2, 0.3, MATCH_THRESHOLD, 0.5, 0.62, 0.75, 1.0)
+
+
+MEANING = Scale((1.0, 1.0, 1.0, 1.0, 1.0), (0.0, 0.114, 0.2, 0.265, 0.345, 0.435, 0.493, 0.626))
+LETTERS: Mapping[str, Scale] = {
+    "en": Scale((1.0, 1.0, 1.0, 2.0, 2.0), (0.0, 0.09, 0.115, 0.128, 0.15, 0.18, 0.22, 0.34)),
+    "zh": Scale((1.0, 1.0, 1.0, 2.0, 2.0), (0.0, 0.035, 0.055, 0.068, 0.082, 0.099, 0.113, 0.29)),
+}
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Which entry each text belongs to, and which topic each entry.
+
+    Attributes:
+        owners: (cues,) index of the entry.
+        topics: (entries,) index of the topic.
+    """
+
+    owners: Places
+    topics: Places
+
+    def combine(self, scores: Floats, weights: Sequence[float], left_out: int | None = None) -> Floats:
+        """The raw score of every entry.
+
+        Args:
+            scores: (cues + entries,) of every cue, then of every answer.
+            weights: as in `Scale`.
+            left_out: a cue that is to be ignored.
+
+        Returns:
+            (entries,) weighted means.
+        """
+        n_cues, n_entries = len(self.owners), len(self.topics)
+        counts = np.bincount(self.owners, minlength=n_entries).astype(np.float32)
+        cues = scores[:n_cues].copy()
+        if left_out is not None:
+            counts[self.owners[left_out]] -= 1
+            cues[left_out] = 0.0
+        sums = np.bincount(self.owners, weights=cues, minlength=n_entries)
+        closest = np.full(n_entries, -1.0, dtype=np.float32)
+        if left_out is not None:
+            cues[left_out] = -1.0
+        np.maximum.at(closest, self.owners, cues)
+        answers = scores[n_cues:]
+        entries_of = np.bincount(self.topics)
+        topic_cues = np.bincount(self.topics, weights=sums) / np.bincount(self.topics, weights=counts)
+        topic_answers = np.bincount(self.topics, weights=answers) / entries_of
+        parts = (
+            closest,
+            sums / np.maximum(counts, 1),
+            topic_cues[self.topics],
+            answers,
+            topic_answers[self.topics],
+        )
+        total = sum(weight * part for weight, part in zip(weights, parts, strict=True))
+        return np.asarray(total / sum(weights), dtype=np.float32)
+
+    def closest(self, scores: Floats) -> Floats:
+        """(entries,) the score of each entry's closest cue."""
+        best = np.zeros(len(self.topics), dtype=np.float32)
+        np.maximum.at(best, self.owners, scores[: len(self.owners)])
+        return best
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """The cues and answers of one language as vectors."""
+
+    structure: Structure
     ngrams: NgramVectors
     ngram_index: Any  # faiss.IndexFlatIP
     embedding_index: Any | None  # faiss.IndexFlatIP, where the encoder reads the language
 
 
 class GuidanceIndex:
-    """The library's cues as vectors. Made by `build` or `load`; safe to search from several threads."""
+    """The library as vectors. Made by `build` or `load`; safe to search from several threads."""
 
     def __init__(
-        self, ids: Sequence[str], strategies: Sequence[str], languages: Mapping[str, _Cues], digest: str
+        self, ids: Sequence[str], strategies: Sequence[str], languages: Mapping[str, _Texts], digest: str
     ) -> None:
         self.ids = tuple(ids)
         self.strategies = tuple(strategies)
@@ -64,30 +143,25 @@ class GuidanceIndex:
             library: what to index.
             embed: English texts to unit vectors (texts, width); None to do without embeddings.
         """
-        ids = list(library.entries)
         languages = {}
-        for language in ("en", "zh"):
-            cues = [
-                (owner, cue)
-                for owner, entry in enumerate(library.entries.values())
-                for cue in entry.cues[language]
-            ]
-            texts = [cue for _, cue in cues]
+        for language in LANGUAGES:
+            structure, texts = texts_of(library, language)
             ngrams = NgramVectors.fit(language, texts)
             embedding_index = None
             if embed is not None and language == "en":
                 embeddings = np.asarray(embed(texts), dtype=np.float32)
                 if embeddings.any():
                     embedding_index = _flat_index(embeddings)
-            owners = np.array([owner for owner, _ in cues], dtype=np.int64)
-            languages[language] = _Cues(owners, ngrams, _flat_index(ngrams.vectors(texts)), embedding_index)
+            languages[language] = _Texts(
+                structure, ngrams, _flat_index(ngrams.vectors(texts)), embedding_index
+            )
         strategies = [entry.strategy for entry in library.entries.values()]
-        return cls(ids, strategies, languages, library.digest)
+        return cls(list(library.entries), strategies, languages, library.digest)
 
     def search(
         self, text: str, embedding: Floats | None, language: str, per_strategy: int = 5
     ) -> dict[str, float]:
-        """The entries whose cues are closest to a text.
+        """The entries that are closest to a text.
 
         Args:
             text: what the person said.
@@ -113,19 +187,25 @@ class GuidanceIndex:
 
     def similarities(self, text: str, embedding: Floats | None, language: str) -> Floats | None:
         """The similarity of every entry, (entries,) in [0, 1]; None for a language that isn't indexed."""
-        cues = self._languages.get(language)
-        if cues is None:
+        texts = self._languages.get(language)
+        if texts is None:
             return None
-        raw = _scores(cues.ngram_index, cues.ngrams.vectors([text])[0])
-        mode = language
-        if cues.embedding_index is not None and embedding is not None and np.any(embedding):
-            mode = "blend"
-            close = _scores(cues.embedding_index, np.asarray(embedding, dtype=np.float32))
-            raw = EMBEDDING_SHARE * close + (1.0 - EMBEDDING_SHARE) * raw
-        best = np.zeros(len(self.ids), dtype=np.float32)
-        np.maximum.at(best, cues.owners, raw)
-        scaled: Floats = np.clip(best * (MATCH_THRESHOLD / RAW_THRESHOLD[mode]), 0.0, 1.0)
-        return scaled
+        vector = texts.ngrams.vectors([text])[0]
+        has_meaning = texts.embedding_index is not None and embedding is not None and bool(np.any(embedding))
+        if not has_meaning and not vector.any():
+            return np.zeros(len(self.ids), dtype=np.float32)
+        scores = _scores(texts.ngram_index, vector)
+        scale = LETTERS[language]
+        if has_meaning:
+            scale = MEANING
+            close = _scores(texts.embedding_index, np.asarray(embedding, dtype=np.float32))
+            scores = EMBEDDING_SHARE * close + (1.0 - EMBEDDING_SHARE) * scores
+        raw = texts.structure.combine(scores, scale.weights)
+        similarities = np.interp(raw, scale.raw, scale.similarity)
+        closest = texts.structure.closest(scores)
+        return np.clip(
+            np.where(closest >= NEAR_COPY, np.maximum(similarities, closest), similarities), 0.0, 1.0
+        ).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Writes the index into a folder, which is made if need be."""
@@ -138,15 +218,17 @@ class GuidanceIndex:
             "ids": self.ids,
             "strategies": self.strategies,
             "owners": {},
+            "topics": [],
             "embedded": [],
         }
-        for language, cues in self._languages.items():
-            meta["owners"][language] = cues.owners.tolist()
-            np.save(folder / f"{language}-weights.npy", cues.ngrams.weights)
-            faiss.write_index(cues.ngram_index, str(folder / f"{language}-ngrams.faiss"))
-            if cues.embedding_index is not None:
+        for language, texts in self._languages.items():
+            meta["owners"][language] = texts.structure.owners.tolist()
+            meta["topics"] = texts.structure.topics.tolist()
+            np.save(folder / f"{language}-weights.npy", texts.ngrams.weights)
+            faiss.write_index(texts.ngram_index, str(folder / f"{language}-ngrams.faiss"))
+            if texts.embedding_index is not None:
                 meta["embedded"].append(language)
-                faiss.write_index(cues.embedding_index, str(folder / f"{language}-embeddings.faiss"))
+                faiss.write_index(texts.embedding_index, str(folder / f"{language}-embeddings.faiss"))
         (folder / META_FILE).write_text(json.dumps(meta), encoding="utf-8")
 
     @classmethod
@@ -174,8 +256,8 @@ class GuidanceIndex:
                 embedding_index = None
                 if language in meta["embedded"]:
                     embedding_index = faiss.read_index(str(folder / f"{language}-embeddings.faiss"))
-                languages[language] = _Cues(
-                    np.array(owners, dtype=np.int64),
+                languages[language] = _Texts(
+                    Structure(np.array(owners, dtype=np.int64), np.array(meta["topics"], dtype=np.int64)),
                     NgramVectors(language, weights),
                     faiss.read_index(str(folder / f"{language}-ngrams.faiss")),
                     embedding_index,
@@ -183,6 +265,18 @@ class GuidanceIndex:
             return cls(meta["ids"], meta["strategies"], languages, meta["digest"])
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise WeightError(f"{folder} holds no usable guidance index: {error}") from error
+
+
+def texts_of(library: Library, language: str) -> tuple[Structure, list[str]]:
+    """The texts of a language, every cue and then every answer, and how they belong together."""
+    entries = list(library.entries.values())
+    cues = [(owner, cue) for owner, entry in enumerate(entries) for cue in entry.cues[language]]
+    names = sorted({entry.topic for entry in entries})
+    structure = Structure(
+        np.array([owner for owner, _ in cues], dtype=np.int64),
+        np.array([names.index(entry.topic) for entry in entries], dtype=np.int64),
+    )
+    return structure, [cue for _, cue in cues] + [entry.text[language] for entry in entries]
 
 
 def _flat_index(vectors: Floats) -> Any:

@@ -211,6 +211,13 @@ def test_asking_what_to_do_is_about_what_was_talked_about() -> None:
     assert chosen == "do-work"
 
 
+def test_another_topic_has_to_be_much_nearer() -> None:
+    entries = [entry("told"), entry("more"), entry("other", topic="loneliness")]
+    told = [near(told=0.7, more=0.65)]
+    assert choose(entries, near(other=0.55), earlier=told, shown={"told"}) == "more"
+    assert choose(entries, near(other=0.75), earlier=told, shown={"told"}) == "other"
+
+
 def test_a_bare_yes_is_about_what_came_before_whatever_it_resembles() -> None:
     yes = turn("affirm", candidates=near(resembles=0.9))
     assert choose([entry("resembles"), entry("before")], {}, turn=yes, earlier=[near(before=0.7)]) == "before"
