@@ -22,7 +22,7 @@ Floats = NDArray[np.float32]
 
 DIMENSIONS = 4096
 MAX_CHARS = 1000  # of a text are read
-CHINESE_LENGTHS = (1, 3)  # shortest and longest n-gram, characters
+CHINESE_LENGTHS = (1, 2)  # shortest and longest n-gram, characters
 ENGLISH_LENGTHS = (3, 5)
 
 _ENGLISH_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")

@@ -1,0 +1,173 @@
+"""How fast does Attune read emotions, compared with the usual RoBERTa-base classifier?
+
+    python -m benchmarks.emotion
+    python -m benchmarks.emotion --goemotions DIR --json
+
+`TurnReader` (language, emotion, valence-arousal-dominance, danger and embedding from the shipped int8
+weights) against a `transformers` text-classification pipeline over RoBERTa-base with 28 labels in float32.
+Both run on this machine's processor, take turns text by text and batch by batch in alternating order, and
+read the same texts. The RoBERTa model is randomly initialised, since speed does not depend on what the
+weights say and no model hub is needed this way; its byte-level tokenizer is trained on the same texts, which
+makes its inputs rather shorter than the original's.
+
+Texts are the English cues of the guidance library (about as long as GoEmotions' comments), or GoEmotions' own
+dev split where `--goemotions` names its folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nlu_models.errors import NluModelError
+from nlu_models.reader import DEFAULT_WEIGHTS, TurnReader
+from nlu_models.retrieval.library import Library
+
+LIBRARY = Path(__file__).resolve().parents[1] / "data" / "guidance"
+TARGET_RATIO = 15.0  # of both measures
+BATCH_TEXTS = 32
+N_LABELS = 28
+SEED = 7
+
+Read = Callable[[Sequence[str]], object]
+
+
+def main() -> int:
+    """The command line; returns the exit status: 1 when a target is missed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.emotion",
+        description="Time the emotion reader against a RoBERTa-base pipeline.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--weights", type=Path, default=DEFAULT_WEIGHTS, help="weight folder")
+    parser.add_argument("--goemotions", type=Path, help="folder of GoEmotions, whose dev texts are then read")
+    parser.add_argument("--singles", type=int, default=200, metavar="N", help="texts timed one at a time")
+    parser.add_argument("--batches", type=int, default=20, metavar="N", help="batches of 32 that are timed")
+    parser.add_argument(
+        "--threads", type=int, default=min(2, os.cpu_count() or 1), help="cores for each side"
+    )
+    parser.add_argument("--json", action="store_true", help="write JSON to stdout")
+    options = parser.parse_args()
+    try:
+        texts = _texts(options.goemotions)
+        reader = TurnReader(options.weights, threads=options.threads)
+    except NluModelError as error:
+        print(f"benchmarks.emotion: {error}", file=sys.stderr)
+        return 2
+    if reader.is_degraded:
+        print("benchmarks.emotion: the weights can't be used, so there is nothing to time", file=sys.stderr)
+        return 2
+    report = measure(reader.read, _roberta(texts, options.threads), texts, options.singles, options.batches)
+    report |= {
+        "model": reader.model,
+        "threads": options.threads,
+        "load_average": round(os.getloadavg()[0], 2),
+    }
+    print(json.dumps(report, indent=1) if options.json else table(report))
+    return 0 if min(report["latency_ratio"], report["throughput_ratio"]) >= TARGET_RATIO else 1
+
+
+def measure(ours: Read, theirs: Read, texts: Sequence[str], singles: int, batches: int) -> dict[str, Any]:
+    """Medians of both sides, which take turns in alternating order.
+
+    Args:
+        ours: reads texts.
+        theirs: reads the same texts.
+        texts: to draw from.
+        singles: how many texts are read one at a time.
+        batches: how many batches of `BATCH_TEXTS` are read.
+    """
+    draw = random.Random(SEED)
+    one = _alternate(ours, theirs, [[draw.choice(texts)] for _ in range(singles)])
+    many = _alternate(ours, theirs, [draw.choices(texts, k=BATCH_TEXTS) for _ in range(batches)])
+    latency_ms = [1000.0 * statistics.median(side) for side in one]
+    per_second = [BATCH_TEXTS / statistics.median(side) for side in many]
+    return {
+        "latency_ms": {"attune": round(latency_ms[0], 2), "roberta_base": round(latency_ms[1], 2)},
+        "texts_per_s": {"attune": round(per_second[0], 1), "roberta_base": round(per_second[1], 1)},
+        "latency_ratio": round(latency_ms[1] / latency_ms[0], 1),
+        "throughput_ratio": round(per_second[0] / per_second[1], 1),
+        "words_per_text": round(statistics.mean(len(text.split()) for text in texts), 1),
+    }
+
+
+def table(report: dict[str, Any]) -> str:
+    """The report as lines of text."""
+    latency, speed = report["latency_ms"], report["texts_per_s"]
+    return "\n".join(
+        (
+            f"{report['model']} on {report['threads']} cores (load {report['load_average']}), "
+            f"texts of {report['words_per_text']} words",
+            f"{'':28}{'Attune':>10}{'RoBERTa':>10}{'ratio':>8}{'target':>8}",
+            f"{'one text, median ms':28}{latency['attune']:10.2f}{latency['roberta_base']:10.2f}"
+            f"{report['latency_ratio']:8.1f}{TARGET_RATIO:8.0f}",
+            f"{'batches of 32, texts/s':28}{speed['attune']:10.1f}{speed['roberta_base']:10.1f}"
+            f"{report['throughput_ratio']:8.1f}{TARGET_RATIO:8.0f}",
+        )
+    )
+
+
+def _alternate(ours: Read, theirs: Read, rounds: list[list[str]]) -> tuple[list[float], list[float]]:
+    """Seconds of each side per round; who goes first changes from round to round."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    sides = list(zip((ours, theirs), seconds, strict=True))
+    for read, _ in sides:
+        read(rounds[0])  # first calls allocate
+    for number, batch in enumerate(rounds):
+        for read, spent in sides if number % 2 else reversed(sides):
+            start = time.perf_counter()
+            read(batch)
+            spent.append(time.perf_counter() - start)
+    return seconds
+
+
+def _texts(goemotions: Path | None) -> list[str]:
+    if goemotions is not None:
+        from nlu_models.emotion.data import read_goemotions
+
+        return [row.text for row in read_goemotions(goemotions, "dev")]
+    return [cue for entry in Library.load(LIBRARY).entries.values() for cue in entry.cues["en"]]
+
+
+def _roberta(texts: Sequence[str], threads: int) -> Read:
+    """A text-classification pipeline over a randomly initialised RoBERTa-base."""
+    import torch
+    import transformers
+    from tokenizers import ByteLevelBPETokenizer
+
+    transformers.logging.set_verbosity_error()
+    torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
+    config = transformers.RobertaConfig(
+        vocab_size=50_265, max_position_embeddings=514, type_vocab_size=1, num_labels=N_LABELS,
+        problem_type="multi_label_classification", bos_token_id=0, pad_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        texts, vocab_size=config.vocab_size, special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        trained.save(str(Path(folder) / "tokenizer.json"))
+        tokenizer = transformers.PreTrainedTokenizerFast(
+            tokenizer_file=str(Path(folder) / "tokenizer.json"),
+            bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>",
+            mask_token="<mask>", model_max_length=512,
+        )  # fmt: skip
+    model = transformers.RobertaForSequenceClassification(config).eval()
+    pipe = transformers.pipeline(
+        "text-classification", model=model, tokenizer=tokenizer, device="cpu", top_k=None
+    )
+    return lambda batch: pipe(list(batch), batch_size=len(batch), truncation=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
