@@ -6,12 +6,13 @@
 `TurnReader` (language, emotion, valence-arousal-dominance, danger and embedding from the shipped int8
 weights) against a `transformers` text-classification pipeline over RoBERTa-base with 28 labels in float32.
 Both run on this machine's processor, take turns text by text and batch by batch in alternating order, and
-read the same texts. The RoBERTa model is randomly initialised, since speed does not depend on what the
+read the same texts; processor time is shown beside the clock's, since it hardly depends on what else the
+machine does. The RoBERTa model is randomly initialised, since speed does not depend on what the
 weights say and no model hub is needed this way; its byte-level tokenizer is trained on the same texts, which
 makes its inputs rather shorter than the original's.
 
-Texts are the English cues of the guidance library (about as long as GoEmotions' comments), or GoEmotions' own
-dev split where `--goemotions` names its folder.
+Texts are the English cues of the guidance library, or GoEmotions' dev split where `--goemotions` names its
+folder.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,14 @@ N_LABELS = 28
 SEED = 7
 
 Read = Callable[[Sequence[str]], object]
+
+
+@dataclass
+class Spent:
+    """Seconds of one side per round: by the clock, and of all its threads on processors."""
+
+    clock_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
 
 
 def main() -> int:
@@ -89,13 +99,21 @@ def measure(ours: Read, theirs: Read, texts: Sequence[str], singles: int, batche
     draw = random.Random(SEED)
     one = _alternate(ours, theirs, [[draw.choice(texts)] for _ in range(singles)])
     many = _alternate(ours, theirs, [draw.choices(texts, k=BATCH_TEXTS) for _ in range(batches)])
-    latency_ms = [1000.0 * statistics.median(side) for side in one]
-    per_second = [BATCH_TEXTS / statistics.median(side) for side in many]
+    latency_ms = [1000.0 * statistics.median(side.clock_s) for side in one]
+    per_second = [BATCH_TEXTS / statistics.median(side.clock_s) for side in many]
+    single_cpu_ms, batch_cpu_ms = (
+        [1000.0 * statistics.median(side.cpu_s) / size for side in sides]
+        for sides, size in ((one, 1), (many, BATCH_TEXTS))
+    )
     return {
         "latency_ms": {"attune": round(latency_ms[0], 2), "roberta_base": round(latency_ms[1], 2)},
         "texts_per_s": {"attune": round(per_second[0], 1), "roberta_base": round(per_second[1], 1)},
         "latency_ratio": round(latency_ms[1] / latency_ms[0], 1),
         "throughput_ratio": round(per_second[0] / per_second[1], 1),
+        "cpu_ms_per_text": {
+            "single": {"attune": round(single_cpu_ms[0], 2), "roberta_base": round(single_cpu_ms[1], 2)},
+            "batch": {"attune": round(batch_cpu_ms[0], 2), "roberta_base": round(batch_cpu_ms[1], 2)},
+        },
         "words_per_text": round(statistics.mean(len(text.split()) for text in texts), 1),
     }
 
@@ -103,6 +121,11 @@ def measure(ours: Read, theirs: Read, texts: Sequence[str], singles: int, batche
 def table(report: dict[str, Any]) -> str:
     """The report as lines of text."""
     latency, speed = report["latency_ms"], report["texts_per_s"]
+    cpu = [
+        f"{'processor ms, ' + name:28}{row['attune']:10.2f}{row['roberta_base']:10.2f}"
+        f"{row['roberta_base'] / max(row['attune'], 0.01):8.1f}"
+        for name, row in report["cpu_ms_per_text"].items()
+    ]
     return "\n".join(
         (
             f"{report['model']} on {report['threads']} cores (load {report['load_average']}), "
@@ -112,22 +135,24 @@ def table(report: dict[str, Any]) -> str:
             f"{report['latency_ratio']:8.1f}{TARGET_RATIO:8.0f}",
             f"{'batches of 32, texts/s':28}{speed['attune']:10.1f}{speed['roberta_base']:10.1f}"
             f"{report['throughput_ratio']:8.1f}{TARGET_RATIO:8.0f}",
+            *cpu,
         )
     )
 
 
-def _alternate(ours: Read, theirs: Read, rounds: list[list[str]]) -> tuple[list[float], list[float]]:
-    """Seconds of each side per round; who goes first changes from round to round."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    sides = list(zip((ours, theirs), seconds, strict=True))
+def _alternate(ours: Read, theirs: Read, rounds: list[list[str]]) -> tuple[Spent, Spent]:
+    """What each side spent per round; who goes first changes from round to round."""
+    spent = Spent(), Spent()
+    sides = list(zip((ours, theirs), spent, strict=True))
     for read, _ in sides:
         read(rounds[0])  # first calls allocate
     for number, batch in enumerate(rounds):
-        for read, spent in sides if number % 2 else reversed(sides):
-            start = time.perf_counter()
+        for read, side in sides if number % 2 else reversed(sides):
+            clock, cpu = time.perf_counter(), time.process_time()
             read(batch)
-            spent.append(time.perf_counter() - start)
-    return seconds
+            side.clock_s.append(time.perf_counter() - clock)
+            side.cpu_s.append(time.process_time() - cpu)
+    return spent
 
 
 def _texts(goemotions: Path | None) -> list[str]:

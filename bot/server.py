@@ -9,6 +9,7 @@ names, and it refuses to serve without a model or on a store that would lose con
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import sys
@@ -130,6 +131,9 @@ def _require_working_agent(app: Sanic, _loop: AbstractEventLoop) -> None:
     if not agent.is_ready():
         raise _StartRefused("the model could not be loaded; the log above says why")
     require_durable_store(agent)
+    # What is loaded by now stays: the garbage collector need not look at it again with every turn.
+    gc.collect()
+    gc.freeze()
 
 
 def _hide_refusals(record: logging.LogRecord) -> bool:

@@ -16,7 +16,9 @@ from bot.core.strategy import Stage, Strategy
 from bot.core.turn import PersonTurn
 
 GENERAL_TOPIC = "general"
+FEELINGS_TOPIC = "feelings"
 JOY_TOPIC = "joy"
+WITHOUT_SITUATION = (GENERAL_TOPIC, FEELINGS_TOPIC)
 
 # Similarities on the index's scale, [0, 1].
 FITS_FROM = 0.4  # from here a question is about what the person said (the index's own threshold)
@@ -91,8 +93,8 @@ def choose_entry(
     Returns:
         The nearest entry of the strategy that is about this turn; else one of another strategy, though
         nothing to do for a person who wasn't to be given that; else the same for the turns before; else
-        an unseen question of the general topic, with `fits` False; None when the library holds nothing
-        that may be said.
+        one that answers the feeling that was read, or an unseen question of the general topic, both with
+        `fits` False; None when the library holds nothing that may be said.
     """
     allowed = [
         entry
@@ -103,7 +105,7 @@ def choose_entry(
     near = near_entries(turn)
     if turn.intent == GOOD_NEWS_INTENT:
         # Good news is never met with an entry for a hard time that happens to use the same words.
-        allowed = [entry for entry in allowed if entry.topic in (JOY_TOPIC, GENERAL_TOPIC)]
+        allowed = [entry for entry in allowed if entry.topic in (JOY_TOPIC, *WITHOUT_SITUATION)]
     if topics:
         # "what can I do about it?" asks about what was talked about, whatever its own words resemble.
         leaving = 1.0 if turn.intent == ASK_HELP_INTENT else OTHER_TOPIC_FITS_FROM
@@ -125,12 +127,23 @@ def choose_entry(
             fitting = [entry for entry in allowed if entry.id in similarity and entry.strategy in wanted]
             if fitting:
                 return chosen(similarity, fitting, fits=True)
+    for wanted in ((strategy,), tuple(Strategy)):
+        fitting = [entry for entry in allowed if _speaks_of(entry, turn.reading) and entry.strategy in wanted]
+        if fitting and turn.intent not in CONTENT_FREE_INTENTS:
+            return chosen(_flat(turn.candidates), fitting, fits=False)
     general = [entry for entry in allowed if entry.topic == GENERAL_TOPIC]
     for wanted in ((Strategy.QUESTION,), (strategy,), tuple(Strategy)):
         fitting = [entry for entry in general if entry.strategy in wanted]
         if fitting:
             return chosen(_flat(turn.candidates), fitting, fits=False)
     return None
+
+
+def _speaks_of(entry: Entry, reading: EmotionReading | None) -> bool:
+    """Whether an entry answers a feeling as such, whatever it is about, and it is the one that was read."""
+    if entry.topic != FEELINGS_TOPIC or reading is None or not reading.is_trusted:
+        return False
+    return bool(entry.emotions & {reading.label, *reading.labels})
 
 
 def near_entries(turn: PersonTurn) -> dict[str, float]:
@@ -171,7 +184,7 @@ def _carried(
     for candidates in earlier:
         weight *= EARLIER_TURN_WEIGHT
         about = _about(entries, candidates)
-        if about is None or about[0] == GENERAL_TOPIC:
+        if about is None or about[0] in WITHOUT_SITUATION:
             continue
         topic, near = about
         topics.add(topic)

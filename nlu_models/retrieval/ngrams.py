@@ -30,16 +30,15 @@ _CHINESE_RUN = re.compile(r"[^\W_]+")
 
 # Words that say how something is put and not what it is about. They are most of a short Chinese
 # message, and n-grams over them would make "我每天都在哭" and "我每天都在加班" near neighbours.
+_FUNCTION_WORDS = """
+    我们 你们 他们 她们 自己 大家 每天 天天 今天 昨天 现在 最近 刚刚 一直 总是 老是 经常 已经 还是
+    就是 但是 可是 因为 所以 如果 虽然 然后 觉得 感觉 有点 有些 一点 一下 一个 这个 那个 这样 那样
+    这么 那么 怎么 什么 为什么 是不是 能不能 可以 可能 应该 真的 特别 非常 实在 完全 好像 其实 不知道
+    的 了 着 过 在 是 都 也 就 还 很 太 真 好 吗 呢 吧 啊 呀 哦 嘛 和 跟 与 把 被 给 让 对 从 到 又 再
+    才 只 我 你 他 她 它 这 那 个 些 有 会 能 要 想 说 去 来 上 下 里 得 地
+"""
 _CHINESE_FUNCTION_WORDS = re.compile(
-    "|".join(
-        (
-            "我们 你们 他们 她们 自己 大家 每天 天天 今天 昨天 现在 最近 刚刚 一直 总是 老是 经常 已经 还是 "
-            "就是 但是 可是 因为 所以 如果 虽然 然后 觉得 感觉 有点 有些 一点 一下 一个 这个 那个 这样 那样 "
-            "这么 那么 怎么 什么 为什么 是不是 能不能 可以 可能 应该 真的 特别 非常 实在 完全 好像 其实 不知道 "
-            "的 了 着 过 在 是 都 也 就 还 很 太 真 好 吗 呢 吧 啊 呀 哦 嘛 和 跟 与 把 被 给 让 对 从 到 又 再 "
-            "才 只 我 你 他 她 它 这 那 个 些 有 会 能 要 想 说 去 来 上 下 里 得 地"
-        ).split()
-    )
+    _FUNCTION_WORDS.strip().replace("\n", " ").replace("    ", "").replace(" ", "|")
 )
 
 

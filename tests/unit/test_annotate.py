@@ -66,7 +66,8 @@ def test_jsonl_rows_keep_their_fields_and_order(run: Run) -> None:
 
 def test_bad_rows_become_errors_in_their_place(run: Run) -> None:
     lines = [
-        b'{"text": "fine"}', b"not json", b"[1]", b'{"message": "x"}', b'{"text": 5}', b'{"text": "\xff"}', b"",
+        b'{"text": "fine"}', b"not json", b"[1]", b'{"message": "x"}', b'{"text": 5}', b'{"text": "\xff"}',
+        b"",
         b'{"text": NaN}', b"[" * 100_000, b'{"text": "last"}',
     ]  # fmt: skip
     status, results = run(b"\n".join(lines))
@@ -188,7 +189,8 @@ def test_stdin_to_a_closed_pipe_ends_quietly(weights: Path) -> None:
     code = (
         "import argparse, sys; from bot.cli import annotate; "
         "parser = argparse.ArgumentParser(); annotate.add_parser(parser.add_subparsers()); "
-        f"args = parser.parse_args(['annotate', '-', '--weights', {str(weights)!r}]); sys.exit(args.run(args))"
+        f"args = parser.parse_args(['annotate', '-', '--weights', {str(weights)!r}]); "
+        "sys.exit(args.run(args))"
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ATTUNE_")}
     command = f"yes 'I am sad' | head -n 3000 | {sys.executable} -c \"$CODE\" | head -n 1"

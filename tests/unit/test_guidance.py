@@ -179,6 +179,14 @@ def test_an_honest_question_comes_back_when_nothing_fits() -> None:
     assert (choice.entry.id, choice.fits) == ("general-question", False)
 
 
+def test_the_feeling_read_is_answered_when_the_situation_is_unknown() -> None:
+    ask = entry("general-question", Strategy.QUESTION, topic="general")
+    sad = entry("sad", topic="feelings", emotions=frozenset({"sadness"}))
+    angry = entry("angry", topic="feelings", emotions=frozenset({"anger"}))
+    assert choose([ask, angry, sad], {}) == "sad"
+    assert choose([ask, angry, sad], {}, turn=turn(reading=UNREAD)) == "general-question"
+
+
 def test_a_short_turn_leans_on_the_one_before() -> None:
     assert choose([entry("a"), entry("b")], near(a=0.1), earlier=[near(b=0.8)]) == "b"
 

@@ -20,7 +20,8 @@ from nlu_models.reader import TurnReader
 from tests.unit.tiny_weights import WIDTH, make_weights
 
 ODD_TEXTS = [
-    "", " ", "\x00\x01\x07", "😭😭😭", "\ud83d", "I am sad \ud83d", "a" * 50_000, "furious " * 20_000, "\u200b\u202e",
+    "", " ", "\x00\x01\x07", "😭😭😭", "\ud83d", "I am sad \ud83d", "a" * 50_000, "furious " * 20_000,
+    "\u200b\u202e",
     "<script>alert(1)</script>", "我很难过", "मैं दुखी हूँ", "\n\n\n", "🏳️‍🌈 I am happy", "0" * 50_000,
 ]  # fmt: skip
 

@@ -130,6 +130,9 @@ NONE = [
     "hello",
     "",
     "the deadline is tomorrow",
+    "that is an alarm I do not want to wake up to",
+    "the home side are about to beat them again",
+    "these old laptops just need to die",
     "he kicked me out of the group",
     "笑死我了",
     "累死了",
@@ -223,7 +226,8 @@ def test_work_grows_with_the_length_only(
 def test_patterns_expand_to_phrases() -> None:
     groups = {"me": ["myself", "my self"]}
     assert expand("{kill|end {it|this}|} <me>", groups) == [
-        "kill myself", "kill my self", "end it myself", "end it my self", "end this myself", "end this my self",
+        "kill myself", "kill my self", "end it myself", "end it my self", "end this myself",
+        "end this my self",
         " myself", " my self",
     ]  # fmt: skip
 

@@ -21,7 +21,10 @@ from nlu_models.emotion.weights import MODEL_FILE, TOKENIZER_FILE, WeightConfig
 
 WIDTH = 16
 MAX_TOKENS = 24
-WORDS = ["[PAD]", "[UNK]", "i", "am", "so", "furious", "grateful", "today", "you", "the", "my", "work", "boss", "sleep", "sad", "happy", "tired", "a", "and", "cat", "deadline", "lonely", "friend", "money", "."]
+WORDS = [
+    "[PAD]", "[UNK]", "i", "am", "so", "furious", "grateful", "today", "you", "the", "my", "work", "boss",
+    "sleep", "sad", "happy", "tired", "a", "and", "cat", "deadline", "lonely", "friend", "money", ".",
+]  # fmt: skip
 
 
 def make_weights(folder: Path, languages: tuple[str, ...] = ("en",)) -> Path:
