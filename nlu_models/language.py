@@ -2,8 +2,9 @@
 
 Chat messages are short, so models that count letter pairs guess wildly on them ("ok thx" as Welsh).
 Here the script decides where it can, function words decide between languages in Latin script, and
-Latin text without evidence counts as English, the language Attune reads best. On GoEmotions' dev split
-(5,426 Reddit comments in English) 99.8 % come out as "en".
+Latin text without evidence counts as English, the language Attune reads best. Of GoEmotions' Reddit
+comments, all called English, every one of dev's 5,426 comes out as "en" (mistakes there were looked at), and
+99.95 % of train's 43,410 (which were not).
 """
 
 from __future__ import annotations

@@ -192,17 +192,19 @@ class Family:
         return 1
 
     def _end(self, grace_s: float) -> None:
-        for child in self._children:
-            if child.poll() is None:
-                child.send(signal.SIGTERM)
+        """Ends what still runs, the last started first: it may need the others for what it is doing."""
         deadline = time.monotonic() + grace_s
         signals_before = self._stop_signals
-        while any(child.poll() is None for child in self._children):
-            if time.monotonic() > deadline or self._stop_signals > signals_before:
-                names = [child.program.name for child in self._children if child.poll() is None]
-                self._say(f"{' and '.join(names)}: did not stop, killing")
-                break
-            time.sleep(POLL_S)
+        for child in reversed(self._children):
+            if child.poll() is None:
+                child.send(signal.SIGTERM)
+            while child.poll() is None and time.monotonic() < deadline:
+                if self._stop_signals > signals_before:
+                    break
+                time.sleep(POLL_S)
+        names = [child.program.name for child in self._children if child.poll() is None]
+        if names:
+            self._say(f"{' and '.join(names)}: did not stop, killing")
         for child in self._children:
             # The group may outlive its leader: workers that it forked end here.
             if child.poll() is None or not child.program.foreground:

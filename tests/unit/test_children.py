@@ -102,6 +102,19 @@ def test_a_child_that_does_not_stop_is_killed_after_the_grace() -> None:
     assert "did not stop, killing" in rest
 
 
+def test_what_was_started_last_is_stopped_first() -> None:
+    slow = "import signal, sys, time\n"
+    slow += "def end(*_): time.sleep(0.3); print('ended', flush=True); sys.exit()\n"
+    slow += "signal.signal(signal.SIGTERM, end); print('up', flush=True); time.sleep(60)"
+    process = _start(f"run(program('actions', {slow!r}), program('web', {slow!r}))")
+    _read_until(process, "up")
+    _read_until(process, "up")
+    process.send_signal(signal.SIGTERM)
+    _, rest = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert rest.index("web     | ended") < rest.index("actions | ended")
+
+
 def test_one_wish_that_arrives_twice_does_not_cut_the_grace_short() -> None:
     late = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.5), sys.exit())); "
