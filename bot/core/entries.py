@@ -21,9 +21,11 @@ JOY_TOPIC = "joy"
 WITHOUT_SITUATION = (GENERAL_TOPIC, FEELINGS_TOPIC)
 
 # Similarities on the index's scale, [0, 1].
-FITS_FROM = 0.4  # from here a question is about what the person said (the index's own threshold)
-CLAIM_FITS_FROM = 0.5  # from here anything that is not a question is
-OTHER_TOPIC_FITS_FROM = 0.62  # from here anything is, that leaves what was talked about before
+# The index holds that something fits from 0.4 on; a wrong guess at somebody's situation hurts more than an
+# open question or an answer to the feeling alone, so more is asked for here.
+FITS_FROM = 0.5  # from here a question is about what the person said
+CLAIM_FITS_FROM = 0.55  # from here anything that is not a question is
+OTHER_TOPIC_FITS_FROM = 0.66  # from here anything is, that leaves what was talked about before
 MARGIN = 0.12  # how far below the nearest entry of all another may lie and still be about the same
 EMOTION_BONUS = 0.12  # of an entry that fits the emotion read
 TOPIC_BONUS = 0.08  # of an entry on what was talked about before

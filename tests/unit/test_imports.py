@@ -25,8 +25,8 @@ def test_a_folder_brings_nothing_it_may_not_import(modules: str) -> None:
     assert not loaded.intersection(RULES[modules])
 
 
-def test_the_policies_and_the_index_agree_on_what_fits() -> None:
+def test_nothing_is_said_to_fit_that_the_index_holds_unfit() -> None:
     from bot.core.entries import FITS_FROM
     from nlu_models.retrieval.index import MATCH_THRESHOLD
 
-    assert FITS_FROM == MATCH_THRESHOLD
+    assert FITS_FROM >= MATCH_THRESHOLD
