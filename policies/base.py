@@ -117,6 +117,12 @@ def conversation_state(tracker: DialogueStateTracker) -> ConversationState:
     return ConversationState.from_dict(slot.value if slot is not None else None)
 
 
+def is_live(tracker: DialogueStateTracker) -> bool:
+    """Whether a person is there: the tracker store fills the slot, and `rasa test` doesn't."""
+    slot = tracker.slots.get(STATE_SLOT)
+    return slot is not None and slot.value is not None
+
+
 def since_person(tracker: DialogueStateTracker) -> tuple[list[str], bool]:
     """Which actions ran since the person's last turn, in order, and whether anything was said."""
     actions: list[str] = []

@@ -13,7 +13,15 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.core.escalation import HANDOFF_ACTIONS, POLICY, EscalationThresholds, decide_escalation
 from bot.core.turn import Decision
-from policies.base import DecisionPolicy, Stand, conversation_state, listen, person_turn, since_person
+from policies.base import (
+    DecisionPolicy,
+    Stand,
+    conversation_state,
+    is_live,
+    listen,
+    person_turn,
+    since_person,
+)
 
 TROUBLE_ACTION = "utter_trouble"
 
@@ -61,7 +69,7 @@ class EscalationPolicy(DecisionPolicy):
             return Stand(escalation)
         if not state.handoff.is_bots_turn:
             return listen(POLICY, f"handoff_{state.handoff.value}")
-        if done and not said:
+        if done and not said and is_live(tracker):
             return _fail_open(done)
         return None
 

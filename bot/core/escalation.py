@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from bot.core.errors import SettingsError
 from bot.core.handoff import HandoffState
 from bot.core.reading import RiskKind
-from bot.core.state import COMPLAINT_INTENT, ConversationState, is_angry
+from bot.core.state import COMPLAINT_INTENT, SURE_YES, ConversationState, is_angry
 from bot.core.turn import Decision, PersonTurn
 
 POLICY = "EscalationPolicy"
@@ -82,7 +82,7 @@ def decide_escalation(
             words,
             confidence=turn.intent_confidence,
         )
-    if turn.intent == "affirm" and state.offered_human:
+    if turn.intent == "affirm" and turn.intent_confidence >= SURE_YES and state.offered_human:
         return _handoff(
             "utter_handoff",
             "accepted_offer",

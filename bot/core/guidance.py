@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from bot.core.entries import fits_from, near_entries
 from bot.core.reading import EmotionReading
-from bot.core.state import COMPLAINT_INTENT, NOT_HELPED_INTENT, ConversationState
+from bot.core.state import COMPLAINT_INTENT, NOT_HELPED_INTENT, SURE_YES, ConversationState
 from bot.core.strategy import Stage, Strategy
 from bot.core.turn import LANGUAGES, UNKNOWN_LANGUAGE, Decision, PersonTurn
 
 POLICY = "GuidancePolicy"
 DISTRESS_VALENCE = -0.35  # from here down, comfort comes before questions
 RISING = 0.15  # a change of valence that counts as better or worse
-UNSURE_INTENT = 0.3  # confidence under which a stock answer would be a guess
+UNSURE_INTENT = 0.5  # confidence under which a stock answer would be a guess
 OVERRIDABLE_INTENTS = ("greet", "goodbye", "thanks", "small_talk", "out_of_scope", "service_request")
 HEARD_TURNS = 3  # turns of sharing after which a suggestion is in place
 UNHELPED_TURNS = 2  # "that didn't help" in a row, after which a person is offered
@@ -44,6 +44,8 @@ def overrides_rules(state: ConversationState, turn: PersonTurn) -> str | None:
             return f"{turn.intent} said in distress ({reading.label}, valence {reading.valence:+.2f})"
         if turn.intent_confidence < UNSURE_INTENT:
             return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
+    if turn.intent in ("affirm", "deny") and turn.intent_confidence < SURE_YES:
+        return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
     if turn.intent == COMPLAINT_INTENT and state.sharing_turns and turn.reading is not None:
         anger = turn.reading.ekman.get("anger", 0.0)
         if turn.reading.is_trusted and anger < COMPLAINT_ANGER:

@@ -24,6 +24,7 @@ TRIED_KEPT = 8  # how many of the last strategies are remembered
 SHARING_INTENTS = ("share_feeling", "ask_help", "not_helped", "correct_reading")
 COMPLAINT_INTENT = "complaint"
 NOT_HELPED_INTENT = "not_helped"
+SURE_YES = 0.8  # confidence from which a yes accepts, or a no declines, what was offered
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,22 @@
 An entry is as close as its closest cue, its cues on average, the answer itself, and its topic are, since
 a message rarely repeats a cue but usually shares the talk around it. English is compared by meaning (the
 encoder's sentence embedding) with a little of its letters (hashed n-grams); Chinese, which the shipped
-encoder can't read, by n-grams alone. Vectors lie in FAISS inner-product indexes. The constants below were
+encoder can't read, by n-grams alone. Embeddings lie in a FAISS inner-product index, n-grams in a sparse
+matrix. The constants below were
 chosen with `python -m nlu_models.retrieval.evaluate`, which says what they reach.
 """
 
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse
 from numpy.typing import NDArray
 
 from nlu_models.errors import WeightError
@@ -26,7 +29,8 @@ Floats = NDArray[np.float32]
 Places = NDArray[np.int64]
 Embed = Callable[[Sequence[str]], Floats]
 
-FORMAT = 2
+FORMAT = 3
+BELOW_ANY_SCORE = -2.0  # inner products of vectors of length 1 lie in [-1, 1]
 META_FILE = "guidance.json"
 
 # A similarity under this means that nothing in the library fits.
@@ -120,7 +124,7 @@ class _Texts:
 
     structure: Structure
     ngrams: NgramVectors
-    ngram_index: Any  # faiss.IndexFlatIP
+    ngram_rows: Any  # scipy.sparse.csr_matrix (texts, DIMENSIONS) of float32: some 60 of 4,096 aren't 0
     embedding_index: Any | None  # faiss.IndexFlatIP, where the encoder reads the language
 
 
@@ -152,9 +156,8 @@ class GuidanceIndex:
                 embeddings = np.asarray(embed(texts), dtype=np.float32)
                 if embeddings.any():
                     embedding_index = _flat_index(embeddings)
-            languages[language] = _Texts(
-                structure, ngrams, _flat_index(ngrams.vectors(texts)), embedding_index
-            )
+            ngram_rows = scipy.sparse.csr_matrix(ngrams.vectors(texts))
+            languages[language] = _Texts(structure, ngrams, ngram_rows, embedding_index)
         strategies = [entry.strategy for entry in library.entries.values()]
         return cls(list(library.entries), strategies, languages, library.digest)
 
@@ -194,7 +197,7 @@ class GuidanceIndex:
         has_meaning = texts.embedding_index is not None and embedding is not None and bool(np.any(embedding))
         if not has_meaning and not vector.any():
             return np.zeros(len(self.ids), dtype=np.float32)
-        scores = _scores(texts.ngram_index, vector)
+        scores = texts.ngram_rows @ vector
         scale = LETTERS[language]
         if has_meaning:
             scale = MEANING
@@ -225,7 +228,7 @@ class GuidanceIndex:
             meta["owners"][language] = texts.structure.owners.tolist()
             meta["topics"] = texts.structure.topics.tolist()
             np.save(folder / f"{language}-weights.npy", texts.ngrams.weights)
-            faiss.write_index(texts.ngram_index, str(folder / f"{language}-ngrams.faiss"))
+            scipy.sparse.save_npz(folder / f"{language}-ngrams.npz", texts.ngram_rows)
             if texts.embedding_index is not None:
                 meta["embedded"].append(language)
                 faiss.write_index(texts.embedding_index, str(folder / f"{language}-embeddings.faiss"))
@@ -259,11 +262,11 @@ class GuidanceIndex:
                 languages[language] = _Texts(
                     Structure(np.array(owners, dtype=np.int64), np.array(meta["topics"], dtype=np.int64)),
                     NgramVectors(language, weights),
-                    faiss.read_index(str(folder / f"{language}-ngrams.faiss")),
+                    scipy.sparse.load_npz(folder / f"{language}-ngrams.npz"),
                     embedding_index,
                 )
             return cls(meta["ids"], meta["strategies"], languages, meta["digest"])
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, zipfile.BadZipFile) as error:
             raise WeightError(f"{folder} holds no usable guidance index: {error}") from error
 
 
@@ -289,7 +292,8 @@ def _flat_index(vectors: Floats) -> Any:
 
 def _scores(index: Any, vector: Floats) -> Floats:
     """The inner product of a vector with every row of an index, in the order of the rows."""
-    products, rows = index.search(vector[None, :], index.ntotal)
+    # Every row is wanted, so nothing is gained by the ordering that a search for the nearest does.
+    _, products, rows = index.range_search(vector[None, :], BELOW_ANY_SCORE)
     scores = np.zeros(index.ntotal, dtype=np.float32)
-    scores[rows[0]] = products[0]
+    scores[rows] = products
     return scores

@@ -16,6 +16,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from bot.core.errors import SettingsError
 from bot.core.settings import ROOT
+from bot.core.state import ConversationState
 from policies.escalation import EscalationPolicy
 from policies.guidance import GuidancePolicy
 
@@ -134,10 +135,11 @@ def test_the_bot_is_silent_while_it_is_not_its_turn(domain: Domain, tmp_path: Pa
 def test_an_action_that_said_nothing_is_followed_by_an_honest_line(domain: Domain, tmp_path: Path) -> None:
     policy = make(EscalationPolicy, tmp_path)
     turn = user("I feel down", "share_feeling", READING)
-    made = tracker(domain, turn, ActionExecuted("action_guidance_reflection"))
+    live = ConversationState().to_dict()
+    made = tracker(domain, turn, ActionExecuted("action_guidance_reflection"), slot=live)
     assert run(policy, made, domain) == ("utter_trouble", 1.0)
     again = tracker(
-        domain, turn, ActionExecuted("action_guidance_reflection"), ActionExecuted("utter_trouble")
+        domain, turn, ActionExecuted("action_guidance_reflection"), ActionExecuted("utter_trouble"), slot=live
     )
     assert run(policy, again, domain) == ("action_listen", 1.0)
 

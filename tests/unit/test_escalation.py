@@ -116,6 +116,8 @@ def test_a_yes_to_an_offered_person_brings_one() -> None:
     assert decision is not None
     assert decision.reason == "accepted_offer"
     assert decide(ConversationState(), yes) is None
+    maybe = PersonTurn("do you think I can do it?", 0.0, intent="affirm", intent_confidence=0.7)
+    assert decide(offered, maybe) is None
 
 
 def test_a_rule_that_asks_a_person_in_counts_as_a_handoff() -> None:

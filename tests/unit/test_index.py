@@ -132,7 +132,7 @@ def test_index_without_an_encoder_goes_by_letters(library: Library, tmp_path: Pa
 @pytest.mark.parametrize("damage", ["missing", "truncated", "format", "weights"])
 def test_a_damaged_index_is_refused(index: GuidanceIndex, tmp_path: Path, damage: str) -> None:
     index.save(tmp_path)
-    faiss_file = tmp_path / "zh-ngrams.faiss"
+    faiss_file = tmp_path / "zh-ngrams.npz"
     if damage == "missing":
         faiss_file.unlink()
     elif damage == "truncated":
