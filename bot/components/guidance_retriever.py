@@ -17,7 +17,7 @@ from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from bot.components.turn_annotator import EMBEDDING, TurnAnnotator, weights_folder
+from bot.components.turn_annotator import EMBEDDING, TurnAnnotator, source_digest, weights_folder
 from bot.core.settings import ROOT
 from nlu_models.reader import TurnReader
 from nlu_models.retrieval.index import GuidanceIndex
@@ -77,9 +77,10 @@ class GuidanceRetriever(GraphComponent):
 
     @classmethod
     def fingerprint_addon(cls, config: dict[str, Any]) -> Optional[str]:
-        """Changes when the library or the weights do, so that Rasa builds the index again."""
+        """Changes when the library, the weights or the index code do, so that Rasa builds the index again."""
         merged = {**cls.get_default_config(), **config}  # Rasa gives the bare configuration here
         digest = hashlib.sha256((TurnAnnotator.fingerprint_addon(merged) or "").encode())
+        digest.update(source_digest("nlu_models/retrieval").encode())
         for path in sorted((ROOT / merged["library"]).glob("*.yml")):
             digest.update(path.name.encode() + path.read_bytes())
         return digest.hexdigest()

@@ -14,7 +14,7 @@ from rasa.shared.nlu.constants import INTENT, TEXT
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
-from bot.components.turn_annotator import EMBEDDING, TurnAnnotator
+from bot.components.turn_annotator import EMBEDDING, TurnAnnotator, source_digest
 from nlu_models.intents.classifier import IntentModel
 
 
@@ -67,6 +67,12 @@ class BilingualIntentClassifier(IntentClassifier, GraphComponent):
         self._model_storage = model_storage
         self._resource = resource
         self._model = model
+
+    @classmethod
+    def fingerprint_addon(cls, config: dict[str, Any]) -> Optional[str]:
+        """Changes when the weights or the classifier's code do, so that Rasa trains again."""
+        weights = TurnAnnotator.fingerprint_addon(config) or ""
+        return weights + source_digest("nlu_models/intents")
 
     def train(self, training_data: TrainingData) -> Resource:
         """Learns the intents of the examples and stores the model."""

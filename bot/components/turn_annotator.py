@@ -97,3 +97,15 @@ def weights_folder(config: dict[str, Any]) -> Path:
     """The folder that `weights` names, relative to the project's root, or that of the settings."""
     chosen = config.get("weights")
     return (ROOT / chosen) if chosen else Path(Settings.from_environment().emotion_weights)
+
+
+def source_digest(folder: str) -> str:
+    """A hash of the Python files in a folder of the project.
+
+    Rasa takes a trained component from its cache as long as its fingerprint stays the same, and doesn't
+    see when the code behind it writes another format.
+    """
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / folder).glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()

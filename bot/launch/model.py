@@ -27,7 +27,14 @@ from bot.launch.environment import child_environment
 
 NAME = "attune"
 SOURCE_FILES = ("config.yml", "domain.yml")
-SOURCE_FOLDERS = ("data", "domain", "policies", "bot/components")
+SOURCE_FOLDERS = (
+    "data",
+    "domain",
+    "policies",
+    "bot/components",
+    "nlu_models/retrieval",
+    "nlu_models/intents",
+)
 SOURCE_SUFFIXES = (".yml", ".yaml", ".json", ".jsonl", ".txt", ".csv", ".md", ".py")
 PACKAGES = ("rasa", "scikit-learn", "numpy")
 _LAST_LINES = 15
