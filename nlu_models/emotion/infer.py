@@ -51,7 +51,8 @@ class EmotionEncoder:
 
     Args:
         weights: a weight folder, as written by `nlu_models.emotion.export`.
-        threads: how many texts are read side by side; by default two, or one on a single core.
+        threads: how many cores one text, or several texts side by side, may use; by default two, or one
+            on a single core.
 
     Raises:
         WeightError: the folder is incomplete, truncated or of another format.
@@ -64,7 +65,7 @@ class EmotionEncoder:
         self._threads = threads or min(DEFAULT_THREADS, os.cpu_count() or 1)
         self._tokenizer = _load_tokenizer(self.tokenizer_path, self.config.max_tokens)
         self._lock = threading.Lock()
-        self._session = self._open()
+        self._sessions = {self._threads: self._open(self._threads)}
         self._process = os.getpid()
 
     def encode(self, texts: Sequence[str]) -> Encoded:
@@ -82,7 +83,8 @@ class EmotionEncoder:
             np.zeros((len(texts), len(VAD)), dtype=np.float32),
             np.zeros((len(texts), self.config.embedding_width), dtype=np.float32),
         )
-        session = self._live_session()
+        side_by_side = len(texts) > 1 and self._threads > 1
+        session = self._session(1 if side_by_side else self._threads)
 
         def read(row: int) -> None:
             input_ids = np.array([ids[row]], dtype=np.int64)
@@ -92,12 +94,12 @@ class EmotionEncoder:
             out.vad[row] = np.clip(vad[0], -1.0, 1.0)
             out.embeddings[row] = embedding[0]
 
-        if len(texts) < 2 or self._threads < 2:
-            for row in range(len(texts)):
-                read(row)
-        else:
+        if side_by_side:
             with ThreadPoolExecutor(self._threads) as pool:
                 list(pool.map(read, range(len(texts))))
+        else:
+            for row in range(len(texts)):
+                read(row)
         return out
 
     def _tokenize(self, text: str) -> list[int]:
@@ -107,23 +109,26 @@ class EmotionEncoder:
         # Text by text: the tokenizer's own batching starts a thread pool that a fork would break.
         return list(self._tokenizer.encode(clean).ids)
 
-    def _live_session(self) -> Any:
-        """The session, opened anew in a forked process, where the old one's threads are gone."""
-        if self._process != os.getpid():
-            with self._lock:
-                if self._process != os.getpid():
-                    self._session = self._open()
-                    self._process = os.getpid()
-        return self._session
+    def _session(self, cores: int) -> Any:
+        """The session whose passes use so many cores; anew in a forked process, where threads are gone."""
+        with self._lock:
+            if self._process != os.getpid():
+                self._sessions = {}
+                self._process = os.getpid()
+            if cores not in self._sessions:
+                self._sessions[cores] = self._open(cores)
+            return self._sessions[cores]
 
-    def _open(self) -> Any:
+    def _open(self, cores: int) -> Any:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
+        options.intra_op_num_threads = cores
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # an arena never shrinks after the longest batch
         options.log_severity_level = 3
+        # Threads that wait by spinning halve a pass, but must let go of the core when it is over.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if not self._path.is_file():
             raise WeightError(f"{self._path} is missing; docs/training.md says how it is made")
         try:

@@ -157,11 +157,11 @@ def test_threads_may_share_a_reader(reader: TurnReader) -> None:
 def test_a_forked_process_opens_its_own_session(reader: TurnReader) -> None:
     encoder = reader._encoder
     assert encoder is not None
-    before = encoder._live_session()
+    before = encoder._session(1)
     encoder._process = os.getpid() + 1  # as if this were the child
-    after = encoder._live_session()
+    after = encoder._session(1)
     assert after is not before
-    assert encoder._live_session() is after
+    assert encoder._session(1) is after
 
 
 @pytest.mark.parametrize("name", [MODEL_FILE, TOKENIZER_FILE, CONFIG_FILE])
