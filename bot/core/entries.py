@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bot.core.reading import EmotionReading, RiskLevel
 from bot.core.strategy import Stage, Strategy
-from bot.core.turn import PersonTurn
+from bot.core.turn import ENGLISH, PersonTurn
 
 GENERAL_TOPIC = "general"
 FEELINGS_TOPIC = "feelings"
@@ -25,6 +25,7 @@ WITHOUT_SITUATION = (GENERAL_TOPIC, FEELINGS_TOPIC)
 # open question or an answer to the feeling alone, so more is asked for here.
 FITS_FROM = 0.5  # from here a question is about what the person said
 CLAIM_FITS_FROM = 0.55  # from here anything that is not a question is
+LETTERS_FIT_FROM = 0.7  # from here a claim is, where retrieval had letters to go by and no meaning
 OTHER_TOPIC_FITS_FROM = 0.66  # from here anything is, that leaves what was talked about before
 MARGIN = 0.12  # how far below the nearest entry of all another may lie and still be about the same
 EMOTION_BONUS = 0.12  # of an entry that fits the emotion read
@@ -69,9 +70,14 @@ class Choice:
     fits: bool  # False when nothing was near and an entry of the general topic stands in
 
 
-def fits_from(strategy: Strategy) -> float:
-    """The similarity from which an entry of a strategy is about what the person said."""
-    return FITS_FROM if strategy is Strategy.QUESTION else CLAIM_FITS_FROM
+def fits_from(strategy: Strategy, language: str = ENGLISH) -> float:
+    """The similarity from which an entry of a strategy is about what the person said.
+
+    Chinese is compared by its characters alone, since the encoder can't read it.
+    """
+    if strategy is Strategy.QUESTION:
+        return FITS_FROM
+    return CLAIM_FITS_FROM if language == ENGLISH else LETTERS_FIT_FROM
 
 
 def choose_entry(
@@ -103,7 +109,7 @@ def choose_entry(
         for entry in entries.values()
         if entry.id not in shown and turn.reply_language in entry.text and not _barred(entry, turn, context)
     ]
-    topics, carried = _carried(entries, earlier)
+    topics, carried = _carried(entries, earlier, turn.language)
     near = near_entries(turn)
     if turn.intent == GOOD_NEWS_INTENT:
         # Good news is never met with an entry for a hard time that happens to use the same words.
@@ -150,23 +156,27 @@ def _speaks_of(entry: Entry, reading: EmotionReading | None) -> bool:
 
 def near_entries(turn: PersonTurn) -> dict[str, float]:
     """The entries that are about what a turn says, with their similarity; none for a bare yes or no."""
-    return {} if turn.intent in CONTENT_FREE_INTENTS else _fitting(turn.candidates)
+    return {} if turn.intent in CONTENT_FREE_INTENTS else _fitting(turn.candidates, turn.language)
 
 
-def _fitting(candidates: Candidates) -> dict[str, float]:
+def _fitting(candidates: Candidates, language: str) -> dict[str, float]:
     """Near enough for their strategy, and not far behind the nearest of all."""
     floor = max(_flat(candidates).values(), default=0.0) - MARGIN
     return {
         entry_id: similarity
         for name, group in candidates.items()
         for entry_id, similarity in group.items()
-        if similarity >= max(floor, fits_from(Strategy(name)))
+        if similarity >= max(floor, fits_from(Strategy(name), language))
     }
 
 
-def _about(entries: Mapping[str, Entry], candidates: Candidates) -> tuple[str, dict[str, float]] | None:
+def _about(
+    entries: Mapping[str, Entry], candidates: Candidates, language: str
+) -> tuple[str, dict[str, float]] | None:
     """The topic of the entry nearest to a turn, and the near entries on it; None when nothing is near."""
-    near = {entry_id: value for entry_id, value in _fitting(candidates).items() if entry_id in entries}
+    near = {
+        entry_id: value for entry_id, value in _fitting(candidates, language).items() if entry_id in entries
+    }
     if not near:
         return None
     topic = entries[max(near, key=lambda entry_id: near[entry_id])].topic
@@ -174,7 +184,7 @@ def _about(entries: Mapping[str, Entry], candidates: Candidates) -> tuple[str, d
 
 
 def _carried(
-    entries: Mapping[str, Entry], earlier: Sequence[Candidates]
+    entries: Mapping[str, Entry], earlier: Sequence[Candidates], language: str
 ) -> tuple[frozenset[str], dict[str, float]]:
     """What the turns before were about: their topics, and the entries near to them, fading with every turn.
 
@@ -185,7 +195,7 @@ def _carried(
     weight = 1.0
     for candidates in earlier:
         weight *= EARLIER_TURN_WEIGHT
-        about = _about(entries, candidates)
+        about = _about(entries, candidates, language)
         if about is None or about[0] in WITHOUT_SITUATION:
             continue
         topic, near = about

@@ -166,7 +166,7 @@ def _from_library(grounds: _Grounds, turn: PersonTurn) -> None:
             (near.get(entry_id, 0.0) for entry_id in turn.candidates.get(strategy.value, ())), default=0.0
         )
         if best > 0.0:
-            gain = FIT_GROUND + FIT_SLOPE * (best - fits_from(strategy))
+            gain = FIT_GROUND + FIT_SLOPE * (best - fits_from(strategy, turn.language))
             grounds.add(round(gain, 2), f"an entry fits ({best:.2f})", strategy)
         else:
             grounds.add(-FIT_GROUND, "no entry fits", strategy)

@@ -206,6 +206,13 @@ def test_a_claim_has_to_be_nearer_than_a_question() -> None:
     assert choose(entries, {**near(claim=0.54), **near("question", q=0.52)}) == "q"
 
 
+def test_a_claim_compared_by_letters_alone_has_to_be_nearer_still() -> None:
+    entries = [entry("claim"), entry("general-question", Strategy.QUESTION, topic="general")]
+    chinese = turn(reading=UNREAD, language="zh", reply_language="zh", candidates=near(claim=0.65))
+    assert choose(entries, {}, turn=chinese) == "general-question"
+    assert choose(entries, near(claim=0.65)) == "claim"
+
+
 def test_asking_what_to_do_is_about_what_was_talked_about() -> None:
     entries = [
         entry("told"),

@@ -50,6 +50,9 @@ function picture(shown) {
     draw("line", { class: "axis", x1: middle.x, x2: middle.x, y1: MARGIN.top, y2: MARGIN.top + SIZE }),
     words(middle.x, MARGIN.top - 7, "middle", t("panel.stirred"), "outside"),
     words(middle.x, MARGIN.top + SIZE + 15, "middle", t("panel.calm"), "outside"),
+    // Below the plane and not inside it, where they would hide what lies near the edge.
+    words(MARGIN.side, MARGIN.top + SIZE + 15, "start", `← ${t("panel.unpleasant")}`, "outside"),
+    words(MARGIN.side + SIZE, MARGIN.top + SIZE + 15, "end", `${t("panel.pleasant")} →`, "outside"),
   );
   const places = shown.map(({ reading }) => ({
     x: middle.x + (clamp(reading.valence) * (SIZE - 24)) / 2,
@@ -69,10 +72,6 @@ function picture(shown) {
       draw("circle", { class: "point", cx: place.x, cy: place.y, r: isLast ? 6 : 4, opacity: isLast ? 1 : 0.15 + 0.6 * weight }),
     );
   });
-  plane.append(
-    words(MARGIN.side + 8, middle.y - 6, "start", t("panel.unpleasant")),
-    words(MARGIN.side + SIZE - 8, middle.y - 6, "end", t("panel.pleasant")),
-  );
   const end = places[places.length - 1];
   const side = end.x > middle.x ? "end" : "start";
   const above = end.y > MARGIN.top + 34;
