@@ -106,7 +106,7 @@ def train(
         goemotions: folder of GoEmotions.
         emobank: folder of EmoBank.
         clinc: folder of CLINC150, or None to leave it out.
-        output: run folder; gets `model.pt`, `tokenizer/`, `arguments.json`, `metrics.json`.
+        output: run folder; gets `model.pt`, `tokenizer/`, and `metrics.json` with the arguments.
 
     Returns:
         The metrics, as written.

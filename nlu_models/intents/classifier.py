@@ -8,6 +8,7 @@ probabilities by a softmax whose temperature is fitted on held-out folds (Guo et
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,11 @@ REGULARISATION_C = 1.0
 FOLDS = 3  # that the temperature is fitted on
 TEMPERATURES = (0.05, 5.0)
 FILE_NAME = "intents.joblib"
+# What reading a truncated or foreign pickle raises.
+DAMAGED = (
+    *(OSError, EOFError, pickle.UnpicklingError, ImportError),
+    *(LookupError, TypeError, ValueError, AttributeError),
+)
 MAX_CHARS = 2000  # of a text that are looked at; a longer one tells its intent before that
 
 _LATIN = r"[a-zA-Z']+|[?!]"
@@ -98,8 +104,8 @@ class IntentModel:
         """
         try:
             return cls(*joblib.load(folder / FILE_NAME))
-        except (OSError, EOFError, TypeError, ValueError, AttributeError) as error:
-            raise WeightError(f"{folder / FILE_NAME} holds no intent model: {error}") from error
+        except DAMAGED as error:
+            raise WeightError(f"{folder / FILE_NAME} holds no intent model: {error!r}") from error
 
 
 def clean(text: str) -> str:
