@@ -68,6 +68,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=_mind_interrupts,
             start_new_session=True,
         )
 
@@ -193,3 +194,8 @@ def test_the_pins_have_hashes_and_name_no_index() -> None:
     assert "://" not in text
     for block in re.split(r"\n(?=\S)", text.strip()):
         assert "--hash=sha256:" in block, block[:80]
+
+
+def _mind_interrupts() -> None:
+    """A shell that was started with SIGINT ignored, as background jobs are, can't be interrupted."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
