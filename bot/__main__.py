@@ -14,7 +14,7 @@ from typing import NoReturn
 import bot.cli
 from bot.core.errors import AttuneError
 
-ORDER = ("run", "shell", "doctor", "train", "annotate", "handoff", "guidance")  # others follow
+ORDER = ("run", "shell", "doctor", "train", "annotate", "handoff", "guidance", "emotion")  # others follow
 BAD_INPUT = 2
 INTERRUPTED = 130
 

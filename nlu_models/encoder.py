@@ -1,15 +1,17 @@
 """The shared encoder with one head per task, in torch: what is trained and then exported.
 
 One forward pass yields everything a turn needs: a sentence embedding for intents and retrieval, the
-28 emotion logits, and valence, arousal and dominance. The embedding has a head of its own, trained
+emotion logits, valence, arousal and dominance, and a risk logit. The embedding has a head of its own, trained
 to stay close to the base model's embedding, because fine-tuning on emotions alone would bend the
 space until sentences about one feeling are neighbours whatever they are about.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,24 @@ class EncoderConfig:
     base: str  # a folder, a hub id, or "package:<python package that carries one>"
     n_labels: int = 28
     n_vad: int = 3
+    n_risk: int = 1
     dropout: float = 0.1
+
+
+class Outputs(NamedTuple):
+    """What one forward pass yields.
+
+    Attributes:
+        emotion: logits, (batch, n_labels).
+        vad: valence, arousal, dominance in [-1, 1], (batch, n_vad).
+        embedding: of length 1, (batch, hidden_size).
+        risk: logits, (batch, n_risk); meaningless until the risk head has been trained.
+    """
+
+    emotion: Tensor
+    vad: Tensor
+    embedding: Tensor
+    risk: Tensor
 
 
 class MultiTaskEncoder(nn.Module):  # type: ignore[misc]
@@ -46,25 +65,31 @@ class MultiTaskEncoder(nn.Module):  # type: ignore[misc]
         self.dropout = nn.Dropout(config.dropout)
         self.emotion = nn.Linear(width, config.n_labels)
         self.vad = nn.Linear(width, config.n_vad)
+        self.risk = nn.Linear(width, config.n_risk)
         self.embedding = nn.Linear(width, width)
         nn.init.eye_(self.embedding.weight)
         nn.init.zeros_(self.embedding.bias)
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Outputs:
         """Reads a batch of token ids.
 
         Args:
             input_ids: (batch, tokens) int64.
             attention_mask: (batch, tokens) int64, 1 for tokens and 0 for padding.
-
-        Returns:
-            Emotion logits (batch, n_labels); valence, arousal, dominance in [-1, 1] (batch, 3);
-            embeddings of length 1 (batch, hidden_size).
         """
         pooled = mean_pool(self.encoder, input_ids, attention_mask)
         read = self.dropout(pooled)
         embedding = nn.functional.normalize(self.embedding(pooled), dim=-1)
-        return self.emotion(read), torch.tanh(self.vad(read)), embedding
+        return Outputs(self.emotion(read), torch.tanh(self.vad(read)), embedding, self.risk(read))
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over a checkpoint's tensors; one from before the risk head keeps the fresh one.
+
+        Raises:
+            RuntimeError: the tensors are those of another architecture.
+        """
+        fresh = {name: tensor for name, tensor in self.state_dict().items() if name.startswith("risk.")}
+        self.load_state_dict({**fresh, **state})
 
 
 def mean_pool(encoder: nn.Module, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

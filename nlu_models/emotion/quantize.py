@@ -108,7 +108,7 @@ def load_checkpoint(run: Path) -> MultiTaskEncoder:
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         model = MultiTaskEncoder(EncoderConfig(**saved["config"]))
-        model.load_state_dict(saved["state"])
+        model.load_state(saved["state"])
     except (RuntimeError, KeyError, TypeError, OSError, EOFError, ValueError, UnpicklingError) as error:
         raise WeightError(f"{path} is not a checkpoint of this code: {error}") from error
     model.eval()

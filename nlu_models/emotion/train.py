@@ -213,7 +213,7 @@ def predict(
     vad = np.zeros((len(corpus), len(VAD)), dtype=np.float32)
     for batch in _batches(corpus, 64, None):
         with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits, axes, _ = model(*_pad(corpus, batch, device))
+            logits, axes, _, _ = model(*_pad(corpus, batch, device))
         probabilities[batch] = torch.sigmoid(logits.float()).cpu().numpy()
         vad[batch] = axes.float().cpu().numpy()
     return probabilities, vad
@@ -246,7 +246,7 @@ def _loss(
     if corpus.teacher is None:
         raise InputError("the corpus carries no embeddings of the base model to stay close to")
     with torch.autocast(device.type, dtype=torch.bfloat16):
-        logits, vad, embedding = model(*_pad(corpus, batch, device))
+        logits, vad, embedding, _ = model(*_pad(corpus, batch, device))
     closeness = (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)
     loss = arguments.embedding_weight * (1.0 - closeness).mean()
     labelled = corpus.has_labels[batch].to(device)
@@ -309,7 +309,7 @@ def _positive_weights(corpus: Corpus, boost: float) -> Tensor:
 
 def _load_state(model: MultiTaskEncoder, path: Path) -> None:
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True)["state"])
+        model.load_state(torch.load(path, map_location="cpu", weights_only=True)["state"])
     except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
         raise WeightError(f"{path} is no checkpoint of this architecture: {error}") from error
 
