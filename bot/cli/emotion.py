@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -48,11 +49,7 @@ def _modules() -> list[str]:
     """The modules of the commands that are there, in the order of the help text."""
     package = nlu_models.emotion.commands
     found = {info.name: f"{package.__name__}.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
-    here = importlib.import_module("bot.cli").__path__
-    found |= {
-        "learn": "bot.cli._emotion_learn"
-        for info in pkgutil.iter_modules(here)
-        if info.name == "_emotion_learn"
-    }
+    if importlib.util.find_spec("bot.cli._emotion_learn") is not None:
+        found["learn"] = "bot.cli._emotion_learn"
     known = [name for name in ORDER if name in found]
     return [found[name] for name in known + sorted(set(found) - set(ORDER))]
