@@ -1,7 +1,7 @@
 """`attune emotion`: the workshop of the emotion reader, a command per module.
 
 The commands live in `nlu_models.emotion.commands`, where neither Rasa nor a database is imported; only
-`learn`, which keeps corrections in SQL, is at home here.
+`learn`, which keeps corrections in SQL, and `context`, whose model is `bot.core`'s, are at home here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 import nlu_models.emotion.commands
 
 ORDER = ("train", "evaluate", "calibrate", "export", "compare", "explain", "distil", "learn")
+AT_HOME_HERE = ("context", "learn")
 BAD_INPUT = 2
 
 
@@ -48,8 +49,10 @@ def run(args: argparse.Namespace) -> int:
 def _modules() -> list[str]:
     """The modules of the commands that are there, in the order of the help text."""
     package = nlu_models.emotion.commands
-    found = {info.name: f"{package.__name__}.{info.name}" for info in pkgutil.iter_modules(package.__path__)}
-    if importlib.util.find_spec("bot.cli._emotion_learn") is not None:
-        found["learn"] = "bot.cli._emotion_learn"
+    names = [info.name for info in pkgutil.iter_modules(package.__path__) if not info.name.startswith("_")]
+    found = {name: f"{package.__name__}.{name}" for name in names}
+    for name in AT_HOME_HERE:
+        if importlib.util.find_spec(f"bot.cli._emotion_{name}") is not None:
+            found[name] = f"bot.cli._emotion_{name}"
     known = [name for name in ORDER if name in found]
     return [found[name] for name in known + sorted(set(found) - set(ORDER))]
