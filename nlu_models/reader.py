@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from nlu_models.emotion.infer import EmotionEncoder, Encoded
 from nlu_models.emotion.reading import NO_MODEL, make_reading, unread
+from nlu_models.emotion.wording import normalize_wording
 from nlu_models.errors import WeightError
 from nlu_models.language import detect
 from nlu_models.risk.words import RiskWords
@@ -87,7 +88,8 @@ class TurnReader:
 
     def read(self, texts: Sequence[str]) -> list[TurnReading]:
         """Reads texts of any length and language, in order; those the weight knows in one pass."""
-        languages = [detect(text) for text in texts]
+        # Disguised letters are undone first: English in Cyrillic look-alikes would count as Russian.
+        languages = [detect(normalize_wording(text)) for text in texts]
         encoder = self._encoder
         readable = [
             row for row, language in enumerate(languages) if encoder and language in encoder.config.languages

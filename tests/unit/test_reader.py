@@ -233,3 +233,10 @@ def test_a_failing_pass_degrades_that_reading_only(
 def test_missing_risk_phrases_are_no_degraded_mode(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         TurnReader(weights, risk=tmp_path)
+
+
+def test_disguised_letters_are_read_in_their_language(weights: Path) -> None:
+    reading = TurnReader(weights).read(["Ι аm so furiоus today with уou"])[0]  # Greek and Cyrillic in it
+
+    assert reading.language == "en"
+    assert reading.emotion["label"] == "anger"
