@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError  # type: ignore[attr-defined]
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -77,7 +78,10 @@ class MultiTaskEncoder(nn.Module):  # type: ignore[misc]
             input_ids: (batch, tokens) int64.
             attention_mask: (batch, tokens) int64, 1 for tokens and 0 for padding.
         """
-        pooled = mean_pool(self.encoder, input_ids, attention_mask)
+        return self.read(mean_pool(self.encoder, input_ids, attention_mask))
+
+    def read(self, pooled: Tensor) -> Outputs:
+        """What the heads make of pooled texts, (batch, hidden_size); each call draws its own dropout."""
         read = self.dropout(pooled)
         embedding = nn.functional.normalize(self.embedding(pooled), dim=-1)
         return Outputs(self.emotion(read), torch.tanh(self.vad(read)), embedding, self.risk(read))
@@ -108,20 +112,26 @@ def load_base(base: str) -> nn.Module:
     location = resolve_base(base)
     try:
         return AutoModel.from_pretrained(location, config=AutoConfig.from_pretrained(location))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise WeightError(f"the base encoder {base!r} can't be loaded: {error}") from error
 
 
 def load_tokenizer(base: str) -> PreTrainedTokenizerBase:
-    """The fast tokenizer that belongs to `base`.
+    """The fast tokenizer that belongs to `base`; it knows its padding token.
 
     Raises:
-        WeightError: it can't be found or loaded.
+        WeightError: it can't be found or loaded, or isn't an encoder's.
     """
     try:
-        return AutoTokenizer.from_pretrained(resolve_base(base), use_fast=True)
-    except (OSError, ValueError) as error:
+        tokenizer = AutoTokenizer.from_pretrained(resolve_base(base), use_fast=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise WeightError(f"the tokenizer of {base!r} can't be loaded: {error}") from error
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        missing = "no padding token" if tokenizer.is_fast else "no tokenizer.json"
+        raise WeightError(
+            f"the tokenizer of {base!r} has {missing}; use the base of an encoder, such as BERT"
+        )
+    return tokenizer
 
 
 def resolve_base(base: str) -> str:

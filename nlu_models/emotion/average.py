@@ -1,81 +1,83 @@
 """Averages the weights of runs that share a base: better than either, at the cost of one.
 
-    python -m nlu_models.emotion.average --runs runs/en runs/en2 --output runs/en-average
-
 Uniform model soup (Wortsman et al., ICML 2022, https://arxiv.org/abs/2203.05482).
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from nlu_models.errors import InputError, NluModelError, WeightError
+from nlu_models.emotion.run_folder import (
+    LABELS_FILE,
+    METRICS_FILE,
+    MODEL_FILE,
+    TOKENIZER_FOLDER,
+    RunFolder,
+    load_torch,
+    write_text,
+)
+from nlu_models.errors import InputError, WeightError
 
 
-def average(runs: list[Path], output: Path) -> None:
+def average(runs: list[Path], output: Path) -> dict[str, Any]:
     """Writes a run folder whose weights are the mean of several runs'.
 
     Args:
-        runs: at least two run folders of the same architecture.
-        output: run folder to write: `model.pt`, `tokenizer/`, and the last run's `metrics.json`.
+        runs: at least two run folders of the same architecture and labels.
+        output: run folder to write: `model.pt`, `tokenizer/`, the labels, and the last run's `metrics.json`.
+
+    Returns:
+        The metrics, as written.
 
     Raises:
-        InputError: fewer than two runs were given.
+        InputError: fewer than two runs were given, or the output is one of them or holds a run already.
         WeightError: a checkpoint is missing, or the architectures differ.
+        NluModelError: a file can't be written.
     """
     if len(runs) < 2:
         raise InputError(f"an average needs at least two runs, got {len(runs)}")
-    checkpoints = [_load(run / "model.pt") for run in runs]
-    first = checkpoints[0]
-    for run, checkpoint in zip(runs, checkpoints, strict=True):
-        if checkpoint["config"] != first["config"] or checkpoint["state"].keys() != first["state"].keys():
+    first = load_torch(runs[0] / MODEL_FILE)
+    sums = _state_of(runs[0], first)
+    for run in runs[1:]:
+        checkpoint = load_torch(run / MODEL_FILE)
+        state = _state_of(run, checkpoint)
+        if checkpoint.get("config") != first.get("config") or _shapes(state) != _shapes(sums):
             raise WeightError(f"{run} has another architecture than {runs[0]}")
-    state = {
-        name: torch.stack([checkpoint["state"][name].float() for checkpoint in checkpoints]).mean(dim=0)
-        if tensor.is_floating_point()
-        else tensor
-        for name, tensor in first["state"].items()
+        if RunFolder(run).labels() != RunFolder(runs[0]).labels():
+            raise WeightError(f"{run} has other labels than {runs[0]}")
+        for name, tensor in state.items():
+            # Counters and ids are the same everywhere; the first run's are kept.
+            if tensor.is_floating_point():
+                sums[name] = sums[name].double() + tensor.double()
+    for run in runs:
+        if not (run / TOKENIZER_FOLDER).is_dir():
+            raise WeightError(f"{run / TOKENIZER_FOLDER} is missing; `attune emotion train` writes it")
+    report = {**RunFolder(runs[-1]).read_json(METRICS_FILE), "average_of": [str(run) for run in runs]}
+    folder = RunFolder.create(output)
+    shutil.copytree(runs[0] / TOKENIZER_FOLDER, output / TOKENIZER_FOLDER, dirs_exist_ok=True)
+    if (runs[0] / LABELS_FILE).is_file():
+        shutil.copy(runs[0] / LABELS_FILE, output / LABELS_FILE)
+    write_text(folder.file(METRICS_FILE), json.dumps(report, indent=1) + "\n")
+    mean = {
+        name: (tensor / len(runs)).float() if tensor.is_floating_point() else tensor
+        for name, tensor in sums.items()
     }
-    output.mkdir(parents=True, exist_ok=True)
-    torch.save({"config": first["config"], "state": state}, output / "model.pt")
-    shutil.copytree(runs[0] / "tokenizer", output / "tokenizer", dirs_exist_ok=True)
-    report = json.loads((runs[-1] / "metrics.json").read_text(encoding="utf-8"))
-    (output / "metrics.json").write_text(
-        json.dumps({**report, "average_of": [str(run) for run in runs]}, indent=1) + "\n", encoding="utf-8"
-    )
+    # Last, so that a folder with a model is whole.
+    folder.save_model(first["config"], mean)
+    return report
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, UnpicklingError) as error:
-        raise WeightError(f"{path} can't be read: {error}") from error
-    return checkpoint
+def _state_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    state = checkpoint.get("state")
+    if not isinstance(state, dict) or "config" not in checkpoint:
+        raise WeightError(f"{run / MODEL_FILE} is no checkpoint of `attune emotion train`")
+    return dict(state)
 
 
-def main() -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m nlu_models.emotion.average", description="Average the weights of training runs."
-    )
-    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="run folders, two or more")
-    parser.add_argument("--output", type=Path, required=True, help="run folder to write")
-    options = parser.parse_args()
-    try:
-        average(options.runs, options.output)
-    except NluModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _shapes(state: dict[str, torch.Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in state.items()}

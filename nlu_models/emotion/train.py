@@ -1,322 +1,347 @@
-"""Fine-tunes the shared encoder on emotions, valence-arousal-dominance and its own old embedding.
+"""Trains an emotion reader: puts data, model and settings together and hands them to the trainer.
 
-    python -m nlu_models.emotion.train --goemotions DIR --emobank DIR --clinc DIR --output runs/en
-
-Three tasks share each batch: binary cross-entropy over GoEmotions' 28 labels, mean squared error on
-EmoBank's three axes, and, for every text, the cosine distance between the embedding head and the
-frozen base model's embedding (distillation; Hinton et al., 2015, applied to embeddings as in
-Reimers & Gurevych, EMNLP 2020), so that retrieval and intents keep a general-purpose space.
+Four targets share each batch: labels (GoEmotions or one's own), EmoBank's three axes, for every text the
+cosine distance between the embedding head and the frozen base model's embedding (so that retrieval and
+intents keep a general-purpose space; Reimers & Gurevych, EMNLP 2020), and, when teachers are given, what they
+say about each text.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
+import hashlib
 import json
-import math
-import pickle
+import logging
 import random
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from tqdm import tqdm
+from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
-from nlu_models.emotion import data, metrics
-from nlu_models.emotion.labels import GOEMOTIONS, VAD
-from nlu_models.encoder import (
-    BASE_PACKAGE,
-    EncoderConfig,
-    MultiTaskEncoder,
-    load_base,
-    load_tokenizer,
-    mean_pool,
+from nlu_models.emotion import data
+from nlu_models.emotion.arguments import DataPaths, TrainingArguments
+from nlu_models.emotion.attacks import KINDS
+from nlu_models.emotion.corpus import Corpus, make_corpus
+from nlu_models.emotion.datasets import Dataset, read_dataset
+from nlu_models.emotion.labels import GOEMOTIONS
+from nlu_models.emotion.noise import TypingNoise
+from nlu_models.emotion.optimizer import choose_trained
+from nlu_models.emotion.predictions import dev_scores, embed
+from nlu_models.emotion.run_folder import (
+    ARGUMENTS_FILE,
+    BASE_EMBEDDINGS_FILE,
+    LABELS_FILE,
+    METRICS_FILE,
+    TEACHER_LOGITS_FILE,
+    UNREADABLE,
+    RunFolder,
+    load_torch,
+    replacing,
 )
-from nlu_models.errors import InputError, NluModelError, WeightError
+from nlu_models.emotion.tables import read_labels
+from nlu_models.emotion.teachers import SoftTargets, Teaching, ask_teachers, load_targets, save_targets
+from nlu_models.emotion.trainer import CHOSEN_BY, STATE_STEPS, Trainer
+from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_base, load_tokenizer
+from nlu_models.errors import DataError, InputError, WeightError
 
-BUCKET_BATCHES = 50  # batches are cut from chunks of this many, sorted by length, to save padding
-MAX_GRADIENT_NORM = 1.0
+__all__ = ["TrainingArguments", "resume", "train"]
 
+logger = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class TrainingArguments:
-    """Everything a run depends on besides the data; saved beside its weights."""
-
-    base: str = f"package:{BASE_PACKAGE}"
-    epochs: int = 4
-    batch_size: int = 32  # texts
-    learning_rate: float = 1e-4
-    warmup_share: float = 0.1  # of all steps
-    weight_decay: float = 0.01
-    max_tokens: int = 96
-    dropout: float = 0.1
-    emotion_weight: float = 1.0  # of the mean BCE over labels, which is about 0.09
-    vad_weight: float = 0.1
-    embedding_weight: float = 0.1
-    rare_label_boost: float = 0.0  # a label's positives weigh (negatives / positives) ** this
-    init: str = ""  # the model.pt of an earlier run to go on from, instead of the plain base
-    clinc_rows: int = 6000
-    seed: int = 13
-
-    def __post_init__(self) -> None:
-        for name, low, high in (
-            ("epochs", 1, 100),
-            ("batch_size", 1, 4096),
-            ("learning_rate", 1e-8, 1.0),
-            ("warmup_share", 0.0, 0.9),
-            ("max_tokens", 8, 512),
-            ("dropout", 0.0, 0.9),
-            ("clinc_rows", 0, 20_000),
-            ("rare_label_boost", 0.0, 1.0),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise InputError(f"{name} is {value}, expected {low} to {high}")
+RANK_SEEDS = 1000  # the processes' dropout seeds lie this far apart
 
 
 @dataclass(frozen=True)
-class Corpus:
-    """Token ids with targets; a mask says which targets a text has."""
+class Request:
+    """What a run was asked to do; written into its folder, from which it can be resumed."""
 
-    token_ids: list[list[int]]
-    labels: Tensor  # (texts, 28) float32
-    has_labels: Tensor  # (texts,) bool
-    vad: Tensor  # (texts, 3) float32
-    has_vad: Tensor  # (texts,) bool
-    teacher: Tensor | None  # (texts, hidden) float32, unit length; None where not needed
+    arguments: TrainingArguments
+    paths: DataPaths
+    teaching: Teaching | None
+    command: tuple[str, ...]
 
-    def __len__(self) -> int:
-        return len(self.token_ids)
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        return {
+            "settings": dataclasses.asdict(self.arguments),
+            "data": self.paths.to_json(),
+            "teachers": None if self.teaching is None else self.teaching.to_json(),
+            "command": list(self.command),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Request:
+        """What `to_json` gave.
+
+        Raises:
+            KeyError, TypeError: something is missing or of another form.
+            InputError: a setting can't be used.
+        """
+        teachers = values["teachers"]
+        return cls(
+            TrainingArguments.from_json(values["settings"]),
+            DataPaths.from_json(values["data"]),
+            None if teachers is None else Teaching.from_json(teachers),
+            tuple(values["command"]),
+        )
 
 
 def train(
-    arguments: TrainingArguments, goemotions: Path, emobank: Path, clinc: Path | None, output: Path
-) -> dict[str, object]:
-    """Trains, keeps the epoch with the best dev macro-F1, and writes the run folder.
+    arguments: TrainingArguments,
+    paths: DataPaths,
+    output: Path,
+    teaching: Teaching | None = None,
+    cpu: bool = False,
+    command: Sequence[str] = (),
+    state_steps: int = STATE_STEPS,
+) -> dict[str, Any]:
+    """Trains, keeps the epoch with the best dev macro-F1 (cross-fitted), and writes the run folder.
 
     Args:
         arguments: the recipe.
-        goemotions: folder of GoEmotions.
-        emobank: folder of EmoBank.
-        clinc: folder of CLINC150, or None to leave it out.
-        output: run folder; gets `model.pt`, `tokenizer/`, and `metrics.json` with the arguments.
+        paths: the data.
+        output: run folder to write (`run_folder` says what it holds).
+        teaching: teachers to imitate, or None.
+        cpu: whether to leave a GPU alone.
+        command: the command line, for the record.
+        state_steps: the state for resuming is saved every so many steps.
 
     Returns:
         The metrics, as written.
 
     Raises:
+        InputError: the folder holds a run already, or a setting doesn't fit the model.
         DataError: a corpus is missing or malformed.
-        WeightError: the base encoder can't be loaded.
+        WeightError: the base encoder, the checkpoint to go on from or a teacher can't be used.
+        InterruptedRun: the process was asked to stop.
+        NluModelError: the loss is no longer finite, or a file can't be written.
     """
-    _seed_everything(arguments.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = load_tokenizer(arguments.base)
-    base = load_base(arguments.base).to(device).eval()
-    rows = data.read_goemotions(goemotions, "train")
-    vad_rows = data.read_emobank(emobank, "train")
-    plain = data.read_clinc_utterances(clinc) if clinc else []
-    plain = random.Random(arguments.seed).sample(plain, min(arguments.clinc_rows, len(plain)))
-    corpus = make_corpus(tokenizer, arguments.max_tokens, rows, vad_rows, plain)
-    corpus = dataclasses.replace(corpus, teacher=_embed(base, corpus, device))
-    dev = make_corpus(tokenizer, arguments.max_tokens, data.read_goemotions(goemotions, "dev"), [], [])
-    vad_dev = make_corpus(tokenizer, arguments.max_tokens, [], data.read_emobank(emobank, "dev"), [])
+    request = Request(arguments, paths, teaching, tuple(command))
+    accelerator = Accelerator(cpu=cpu)
+    if accelerator.is_main_process:
+        run = RunFolder.create(output)
+        run.write_json(ARGUMENTS_FILE, request.to_json())
+    accelerator.wait_for_everyone()
+    return _run(RunFolder(output), request, accelerator, state_steps)
 
-    config = EncoderConfig(base=arguments.base, dropout=arguments.dropout)
+
+def resume(output: Path, cpu: bool = False, state_steps: int = STATE_STEPS) -> dict[str, Any]:
+    """Goes on with a run that was interrupted; one that is finished is left as it is.
+
+    Args:
+        output: its folder.
+        cpu: whether to leave a GPU alone.
+        state_steps: the state is saved every so many steps.
+
+    Returns:
+        The metrics, as written.
+
+    Raises:
+        WeightError: the folder holds no run, or its state is damaged or of other data.
+        NluModelError: as for `train`.
+    """
+    run = RunFolder(output)
+    if run.is_finished:
+        logger.warning("%s has finished already; nothing was done", output)
+        return run.read_json(METRICS_FILE)
+    try:
+        request = Request.from_json(run.read_json(ARGUMENTS_FILE))
+    except (KeyError, TypeError, InputError) as error:
+        raise WeightError(f"{run.file(ARGUMENTS_FILE)} is damaged: {error}") from error
+    return _run(run, request, Accelerator(cpu=cpu), state_steps)
+
+
+def _run(run: RunFolder, request: Request, accelerator: Accelerator, state_steps: int) -> dict[str, Any]:
+    arguments = request.arguments
+    dataset = read_dataset(request.paths, arguments)
+    if accelerator.is_main_process:
+        for warning in dataset.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+    device = accelerator.device
+    tokenizer = load_tokenizer(arguments.base)
+    base = load_base(arguments.base).to(device)
+    _check_length(arguments, base)
+    config = EncoderConfig(base=arguments.base, n_labels=len(dataset.labels), dropout=arguments.dropout)
+    corpus = make_corpus(tokenizer, arguments.max_tokens, len(dataset.labels), dataset.train)
+    dev, vad_dev = _dev_corpora(tokenizer, arguments, dataset)
+    if accelerator.is_main_process:
+        run.write_labels(dataset.labels)
+        run.save_tokenizer(tokenizer)
+        if arguments.embedding_weight and not run.file(BASE_EMBEDDINGS_FILE).is_file():
+            embeddings = embed(base, corpus, tokenizer.pad_token_id, device, "base embeddings")
+            with replacing(run.file(BASE_EMBEDDINGS_FILE)) as target:
+                np.save(target, embeddings)
+        if request.teaching is not None and not run.file(TEACHER_LOGITS_FILE).is_file():
+            _collect_targets(request.teaching, dataset, run, device)
+    accelerator.wait_for_everyone()
+    corpus = _with_targets(corpus, dataset, run, arguments, request.teaching is not None)
+
+    # Seeded here, so that fresh heads are the same whatever was loaded, or found in the folder, before.
+    _seed_everything(arguments.seed)
     model = MultiTaskEncoder(config, base).to(device)
     if arguments.init:
-        _load_state(model, Path(arguments.init))
-    boost = _positive_weights(corpus, arguments.rare_label_boost).to(device)
-    steps = arguments.epochs * math.ceil(len(corpus) / arguments.batch_size)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=arguments.learning_rate, weight_decay=arguments.weight_decay
+        _load_init(model, Path(arguments.init), dataset.labels)
+    rated = bool(corpus.has_vad.any()) or corpus.soft_vad is not None
+    choose_trained(model, arguments, rated)
+    torch.manual_seed(arguments.seed + RANK_SEEDS * accelerator.process_index)
+    pad_id = tokenizer.pad_token_id
+    data_sha256 = data.hash_files(dataset.files)
+    trainer = Trainer(
+        arguments,
+        model,
+        corpus,
+        pad_id,
+        lambda trained: dev_scores(trained, dev, vad_dev, pad_id, device),
+        run,
+        accelerator,
+        _fingerprint(request, data_sha256),
+        _noise(arguments, tokenizer),
+        state_steps,
     )
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _warmup_then_linear(arguments, steps))
-    output.mkdir(parents=True, exist_ok=True)
-    tokenizer.save_pretrained(output / "tokenizer")
-
-    best = -1.0
-    history = []
-    started = time.monotonic()
-    with tqdm(total=steps, unit="step", desc="training") as progress:
-        for epoch in range(1, arguments.epochs + 1):
-            model.train()
-            order = random.Random(arguments.seed + epoch)
-            for batch in _batches(corpus, arguments.batch_size, order):
-                loss = _loss(model, corpus, batch, arguments, boost, device)
-                if not torch.isfinite(loss):
-                    raise NluModelError(
-                        f"the loss became {loss.item()} in epoch {epoch}; lower the learning rate"
-                    )
-                optimizer.zero_grad(set_to_none=True)
-                loss.backward()
-                nn.utils.clip_grad_norm_(model.parameters(), MAX_GRADIENT_NORM)
-                optimizer.step()
-                schedule.step()
-                progress.update()
-                progress.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-            scores = score(model, dev, vad_dev, device)
-            history.append({"epoch": epoch, "seconds": round(time.monotonic() - started), **scores})
-            print(json.dumps(history[-1]), file=sys.stderr, flush=True)
-            if float(scores["macro_f1"]) > best:
-                best = float(scores["macro_f1"])
-                torch.save(
-                    {"config": dataclasses.asdict(config), "state": model.state_dict()}, output / "model.pt"
-                )
-    report: dict[str, object] = {
-        "best": max(history, key=lambda row: float(row["macro_f1"])),
+    history = trainer.fit()
+    report = {
+        "best": max(history, key=lambda row: row[CHOSEN_BY]),
         "history": history,
         "arguments": dataclasses.asdict(arguments),
+        "labels": list(dataset.labels),
+        "texts": {source.name: len(source.texts) for source in dataset.train},
+        "teachers": None if request.teaching is None else request.teaching.to_json(),
+        "command": list(request.command),
         "commit": _commit(),
-        "data_sha256": data.hash_files([goemotions / "train.tsv", emobank / "train.csv"]),
+        "data_sha256": data_sha256,
         "torch": torch.__version__,
         "device": str(device),
+        "processes": accelerator.num_processes,
     }
-    (output / "metrics.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    if accelerator.is_main_process:
+        run.write_json(METRICS_FILE, report)
+        run.finish()
+    accelerator.wait_for_everyone()
     return report
 
 
-def make_corpus(
-    tokenizer: PreTrainedTokenizerBase,
-    max_tokens: int,
-    rows: list[data.LabelledText],
-    vad_rows: list[data.VadText],
-    plain: list[str],
-) -> Corpus:
-    """Tokenises the three kinds of text into one corpus, in the order they are given."""
-    texts = [row.text for row in rows] + [row.text for row in vad_rows] + plain
-    encoded = tokenizer(texts, truncation=True, max_length=max_tokens)["input_ids"]
-    labels = torch.zeros(len(texts), len(GOEMOTIONS))
-    for index, row in enumerate(rows):
-        labels[index, list(row.label_ids)] = 1.0
-    vad = torch.zeros(len(texts), len(VAD))
-    for index, vad_row in enumerate(vad_rows, start=len(rows)):
-        vad[index] = torch.tensor(vad_row.vad)
-    position = torch.arange(len(texts))
-    has_vad = (position >= len(rows)) & (position < len(rows) + len(vad_rows))
-    return Corpus(encoded, labels, position < len(rows), vad, has_vad, None)
+def _dev_corpora(
+    tokenizer: PreTrainedTokenizerBase, arguments: TrainingArguments, dataset: Dataset
+) -> tuple[Corpus, Corpus | None]:
+    count = len(dataset.labels)
+    dev = make_corpus(tokenizer, arguments.max_tokens, count, dataset.dev)
+    if dataset.vad_dev is None:
+        return dev, None
+    return dev, make_corpus(tokenizer, arguments.max_tokens, count, [dataset.vad_dev])
 
 
-@torch.no_grad()  # type: ignore[untyped-decorator]
-def predict(
-    model: MultiTaskEncoder, corpus: Corpus, device: torch.device
-) -> tuple[metrics.Floats, metrics.Floats]:
-    """Emotion probabilities (texts, 28) and valence-arousal-dominance (texts, 3) of a corpus."""
-    model.eval()
-    probabilities = np.zeros((len(corpus), len(GOEMOTIONS)), dtype=np.float32)
-    vad = np.zeros((len(corpus), len(VAD)), dtype=np.float32)
-    for batch in _batches(corpus, 64, None):
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits, axes, _, _ = model(*_pad(corpus, batch, device))
-        probabilities[batch] = torch.sigmoid(logits.float()).cpu().numpy()
-        vad[batch] = axes.float().cpu().numpy()
-    return probabilities, vad
-
-
-def score(model: MultiTaskEncoder, dev: Corpus, vad_dev: Corpus, device: torch.device) -> dict[str, float]:
-    """Dev macro-F1 (thresholds tuned on dev, and cross-fitted) and Pearson's r of each axis."""
-    truth = dev.labels.numpy().astype(bool)
-    probabilities, _ = predict(model, dev, device)
-    thresholds = metrics.tune_thresholds(truth, probabilities)
-    _, vad = predict(model, vad_dev, device)
-    scores = {
-        "macro_f1": metrics.macro_f1(truth, probabilities >= thresholds),
-        "macro_f1_crossfit": metrics.crossfit_macro_f1(truth, probabilities),
-        "micro_f1": metrics.micro_f1(truth, probabilities >= thresholds),
-    }
-    for axis, name in enumerate(VAD):
-        scores[f"r_{name}"] = metrics.pearson(vad[:, axis], vad_dev.vad[:, axis].numpy())
-    return {name: round(value, 4) for name, value in scores.items()}
-
-
-def _loss(
-    model: MultiTaskEncoder,
-    corpus: Corpus,
-    batch: list[int],
-    arguments: TrainingArguments,
-    boost: Tensor,
-    device: torch.device,
-) -> Tensor:
-    if corpus.teacher is None:
-        raise InputError("the corpus carries no embeddings of the base model to stay close to")
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        logits, vad, embedding, _ = model(*_pad(corpus, batch, device))
-    closeness = (embedding.float() * corpus.teacher[batch].to(device)).sum(dim=-1)
-    loss = arguments.embedding_weight * (1.0 - closeness).mean()
-    labelled = corpus.has_labels[batch].to(device)
-    if labelled.any():
-        loss = loss + arguments.emotion_weight * nn.functional.binary_cross_entropy_with_logits(
-            logits.float()[labelled], corpus.labels[batch].to(device)[labelled], pos_weight=boost
-        )
-    rated = corpus.has_vad[batch].to(device)
-    if rated.any():
-        loss = loss + arguments.vad_weight * nn.functional.mse_loss(
-            vad.float()[rated], corpus.vad[batch].to(device)[rated]
-        )
-    return loss
-
-
-@torch.no_grad()  # type: ignore[untyped-decorator]
-def _embed(base: nn.Module, corpus: Corpus, device: torch.device) -> Tensor:
-    rows = torch.zeros(len(corpus), base.config.hidden_size)
-    for batch in tqdm(list(_batches(corpus, 64, None)), unit="batch", desc="base embeddings"):
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            pooled = mean_pool(base, *_pad(corpus, batch, device))
-        rows[batch] = nn.functional.normalize(pooled.float(), dim=-1).cpu()
-    return rows
-
-
-def _batches(corpus: Corpus, batch_size: int, order: random.Random | None) -> Iterator[list[int]]:
-    """Batches of indices of similar length; shuffled when an order is given."""
-    indices = list(range(len(corpus)))
-    if order is None:
-        indices.sort(key=lambda index: len(corpus.token_ids[index]))
-        batches = [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]
+def _collect_targets(teaching: Teaching, dataset: Dataset, run: RunFolder, device: torch.device) -> None:
+    """Puts the teachers' logits into the run folder, where they stay: they are part of what made it."""
+    if teaching.logits is not None:
+        targets = load_targets(teaching.logits, dataset.train, dataset.labels)
     else:
-        order.shuffle(indices)
-        batches = []
-        span = batch_size * BUCKET_BATCHES
-        for start in range(0, len(indices), span):
-            chunk = sorted(indices[start : start + span], key=lambda index: len(corpus.token_ids[index]))
-            batches += [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
-        order.shuffle(batches)
-    yield from batches
+        targets = ask_teachers(teaching, dataset.train, dataset.labels, device)
+    known = [source for source in dataset.train if source.name in targets]
+    save_targets(run.file(TEACHER_LOGITS_FILE), targets, known, dataset.labels)
 
 
-def _pad(corpus: Corpus, batch: list[int], device: torch.device) -> tuple[Tensor, Tensor]:
-    longest = max(len(corpus.token_ids[index]) for index in batch)
-    ids = torch.zeros(len(batch), longest, dtype=torch.int64)
-    mask = torch.zeros(len(batch), longest, dtype=torch.int64)
-    for row, index in enumerate(batch):
-        tokens = corpus.token_ids[index]
-        ids[row, : len(tokens)] = torch.tensor(tokens)
-        mask[row, : len(tokens)] = 1
-    return ids.to(device), mask.to(device)
+def _with_targets(
+    corpus: Corpus, dataset: Dataset, run: RunFolder, arguments: TrainingArguments, taught: bool
+) -> Corpus:
+    """The corpus with the base's embeddings and the teachers' logits from the run folder."""
+    if arguments.embedding_weight:
+        path = run.file(BASE_EMBEDDINGS_FILE)
+        try:
+            embeddings = np.load(path)
+        except (OSError, ValueError) as error:
+            raise WeightError(f"{path} is damaged; delete it, and it is made again: {error}") from error
+        if len(embeddings) != len(corpus):
+            raise DataError(
+                f"{path} is of {len(embeddings)} texts, the data has {len(corpus)}; start a new run"
+            )
+        corpus = dataclasses.replace(corpus, embedding=torch.from_numpy(embeddings))
+    if not taught:
+        return corpus
+    targets = load_targets(run.file(TEACHER_LOGITS_FILE), dataset.train, dataset.labels)
+    return _with_soft(corpus, dataset, targets)
 
 
-def _positive_weights(corpus: Corpus, boost: float) -> Tensor:
-    """(28,) weights of the labels' positives: (negatives / positives) ** boost, 1 for boost 0."""
-    labels = corpus.labels[corpus.has_labels]
-    positives = labels.sum(dim=0).clamp(min=1.0)
-    return ((len(labels) - positives).clamp(min=1.0) / positives) ** boost
+def _with_soft(corpus: Corpus, dataset: Dataset, targets: Mapping[str, SoftTargets]) -> Corpus:
+    soft = torch.zeros_like(corpus.labels)
+    soft_vad = torch.zeros_like(corpus.vad)
+    has_soft = torch.zeros(len(corpus))
+    knows_vad = all(found.vad is not None for found in targets.values())
+    start = 0
+    for source in dataset.train:
+        end = start + len(source.texts)
+        found = targets.get(source.name)
+        if found is None:
+            print(f"warning: the teachers' logits don't cover {source.name}", file=sys.stderr)
+        else:
+            logits = torch.from_numpy(found.logits)
+            read = logits.isfinite().all(dim=1)
+            has_soft[start:end] = read.float()
+            soft[start:end] = logits.nan_to_num(0.0)
+            if knows_vad and found.vad is not None:
+                soft_vad[start:end] = torch.from_numpy(found.vad).nan_to_num(0.0)
+        start = end
+    return dataclasses.replace(corpus, soft=soft, soft_vad=soft_vad if knows_vad else None, has_soft=has_soft)
 
 
-def _load_state(model: MultiTaskEncoder, path: Path) -> None:
+def _load_init(model: MultiTaskEncoder, path: Path, labels: tuple[str, ...]) -> None:
+    """Takes over a checkpoint; of other labels, the outputs of those that both have, by name."""
+    saved = load_torch(path)
     try:
-        model.load_state(torch.load(path, map_location="cpu", weights_only=True)["state"])
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise WeightError(f"{path} is no checkpoint of this architecture: {error}") from error
+        state = dict(saved["state"])
+        theirs = _labels_beside(path, int(state["emotion.weight"].shape[0]))
+        if theirs != labels:
+            kept = [(labels.index(name), theirs.index(name)) for name in theirs if name in labels]
+            print(f"warning: {path} knows {len(kept)} of the {len(labels)} labels by name", file=sys.stderr)
+            for part in ("emotion.weight", "emotion.bias"):
+                fresh = model.state_dict()[part].clone()
+                for ours, other in kept:
+                    fresh[ours] = state[part][other]
+                state[part] = fresh
+        model.load_state(state)
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0]
+        raise WeightError(
+            f"{path} doesn't fit the base {model.config.base!r}; give the --base it was made from: {reason}"
+        ) from error
 
 
-def _warmup_then_linear(arguments: TrainingArguments, steps: int):  # type: ignore[no-untyped-def]
-    warmup = max(1, round(arguments.warmup_share * steps))
-    return lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+def _labels_beside(path: Path, count: int) -> tuple[str, ...]:
+    beside = path.parent / LABELS_FILE
+    labels = read_labels(beside) if beside.is_file() else GOEMOTIONS
+    if len(labels) != count:
+        raise WeightError(f"{path} has {count} labels and no {LABELS_FILE} of as many beside it to name them")
+    return labels
+
+
+def _check_length(arguments: TrainingArguments, base: Any) -> None:
+    """Refuses texts longer than the base has positions for."""
+    positions = int(getattr(base.config, "max_position_embeddings", arguments.max_tokens))
+    pad_id = getattr(base.config, "pad_token_id", 0) or 0
+    if getattr(base.config, "model_type", "") in ("roberta", "xlm-roberta", "mpnet", "camembert"):
+        positions -= pad_id + 1  # these count positions from behind the padding token
+    if arguments.max_tokens > positions:
+        raise InputError(
+            f"max_tokens is {arguments.max_tokens}, but {arguments.base} reads at most {positions}"
+        )
+
+
+def _noise(arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase) -> TypingNoise | None:
+    if not arguments.noise:
+        return None
+    return TypingNoise(arguments.noise, arguments.seed, KINDS, tokenizer, arguments.max_tokens)
+
+
+def _fingerprint(request: Request, data_sha256: str) -> str:
+    asked = request.to_json()
+    kept = {"settings": asked["settings"], "teachers": asked["teachers"], "data": data_sha256}
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
 def _seed_everything(seed: int) -> None:
@@ -327,36 +352,8 @@ def _seed_everything(seed: int) -> None:
 
 def _commit() -> str | None:
     command = ["git", "rev-parse", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
-    return done.stdout.strip() or None
-
-
-def main() -> int:
-    """The command line; returns the exit status."""
-    defaults = TrainingArguments()
-    parser = argparse.ArgumentParser(
-        prog="python -m nlu_models.emotion.train",
-        description="Fine-tune the emotion reader.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("--goemotions", type=Path, required=True, help="folder of GoEmotions")
-    parser.add_argument("--emobank", type=Path, required=True, help="folder of EmoBank")
-    parser.add_argument("--clinc", type=Path, help="folder of CLINC150 (keeps the embedding general)")
-    parser.add_argument("--output", type=Path, required=True, help="run folder to write")
-    for field in dataclasses.fields(TrainingArguments):
-        value = getattr(defaults, field.name)
-        flag = "--" + field.name.replace("_", "-")
-        parser.add_argument(flag, type=type(value), default=value, help=" ")
-    options = vars(parser.parse_args())
-    paths = [options.pop(name) for name in ("goemotions", "emobank", "clinc", "output")]
     try:
-        report = train(TrainingArguments(**options), *paths)
-    except NluModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps(report["best"], indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    except OSError:  # no git on this machine
+        return None
+    return done.stdout.strip() or None

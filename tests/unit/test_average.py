@@ -38,3 +38,20 @@ def test_runs_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least two"):
         average(runs[:1], tmp_path / "mean")
     assert not (tmp_path / "mean").exists()
+
+
+def test_other_labels_a_taken_folder_and_damage_are_refused(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", 1.0), make_run(tmp_path / "b", 3.0)]
+    (runs[0] / "labels.txt").write_text("joy\nfear\n", encoding="utf-8")
+    (runs[1] / "labels.txt").write_text("fear\njoy\n", encoding="utf-8")
+    with pytest.raises(WeightError, match="other labels"):
+        average(runs, tmp_path / "mean")
+    (runs[1] / "labels.txt").write_text("joy\nfear\n", encoding="utf-8")
+    with pytest.raises(InputError, match="holds a run already"):
+        average(runs, runs[0])
+    average(runs, tmp_path / "mean")
+    assert (tmp_path / "mean" / "labels.txt").read_text(encoding="utf-8") == "joy\nfear\n"
+    (runs[1] / "model.pt").write_bytes((runs[1] / "model.pt").read_bytes()[:300])
+    with pytest.raises(WeightError, match="truncated"):
+        average(runs, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
