@@ -126,7 +126,7 @@ def choose_entry(
     def chosen(similarity: Mapping[str, float], fitting: list[Entry], fits: bool) -> Choice:
         entry = max(
             fitting,
-            key=lambda one: (similarity.get(one.id, 0.0) + _bonus(one, turn.reading, topics), one.id),
+            key=lambda one: (similarity.get(one.id, 0.0) + _bonus(one, turn.felt, topics), one.id),
         )
         return Choice(entry, round(similarity.get(entry.id, 0.0), 4), fits)
 
@@ -136,7 +136,7 @@ def choose_entry(
             if fitting:
                 return chosen(similarity, fitting, fits=True)
     for wanted in ((strategy,), tuple(Strategy)):
-        fitting = [entry for entry in allowed if _speaks_of(entry, turn.reading) and entry.strategy in wanted]
+        fitting = [entry for entry in allowed if _speaks_of(entry, turn.felt) and entry.strategy in wanted]
         if fitting and turn.intent not in CONTENT_FREE_INTENTS:
             return chosen(_flat(turn.candidates), fitting, fits=False)
     general = [entry for entry in allowed if entry.topic == GENERAL_TOPIC]
@@ -228,8 +228,8 @@ def _barred(entry: Entry, turn: PersonTurn, context: str | None) -> bool:
         return True
     if context is not None and context in entry.not_for:
         return True
-    reading = turn.reading
-    return reading is not None and reading.is_trusted and reading.label in entry.not_for
+    felt = turn.felt
+    return felt is not None and felt.is_trusted and felt.label in entry.not_for
 
 
 def _bonus(entry: Entry, reading: EmotionReading | None, topics: Collection[str]) -> float:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 from bot.core.errors import SettingsError
 from bot.core.handoff import HandoffState
 from bot.core.reading import RiskKind
-from bot.core.state import COMPLAINT_INTENT, SURE_YES, ConversationState, is_angry
-from bot.core.turn import Decision, PersonTurn
+from bot.core.state import SURE_YES, ConversationState, is_angry
+from bot.core.turn import Decision, PersonTurn, in_context
 
 POLICY = "EscalationPolicy"
 ASK_HUMAN_INTENT = "ask_human"
@@ -91,15 +91,15 @@ def decide_escalation(
             confidence=turn.intent_confidence,
         )
     emotion = state.emotion
-    angry = is_angry(turn.reading, turn.intent == COMPLAINT_INTENT)
-    if turn.reading is not None and angry and emotion.anger_streak >= thresholds.anger_turns:
+    felt = turn.felt
+    if felt is not None and is_angry(turn) and emotion.anger_streak >= thresholds.anger_turns:
         return _handoff(
             "utter_handoff_anger",
             "anger_repeated",
-            f"{emotion.anger_streak} angry turns in a row; this one: {turn.reading.label}, "
-            f"anger {turn.reading.ekman.get('anger', 0.0):.2f}, valence {turn.reading.valence:+.2f}",
+            f"{emotion.anger_streak} angry turns in a row; this one: {felt.label}, "
+            f"anger {felt.ekman.get('anger', 0.0):.2f}, valence {felt.valence:+.2f}{in_context(turn)}",
             words,
-            confidence=turn.reading.confidence,
+            confidence=felt.confidence,
         )
     if state.complaints >= thresholds.complaint_turns:
         return _handoff(

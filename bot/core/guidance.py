@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.core.entries import fits_from, near_entries
-from bot.core.reading import EmotionReading
 from bot.core.state import COMPLAINT_INTENT, NOT_HELPED_INTENT, SURE_YES, ConversationState
 from bot.core.strategy import Stage, Strategy
-from bot.core.turn import LANGUAGES, UNKNOWN_LANGUAGE, Decision, PersonTurn
+from bot.core.turn import LANGUAGES, UNKNOWN_LANGUAGE, Decision, PersonTurn, in_context
 
 POLICY = "GuidancePolicy"
 DISTRESS_VALENCE = -0.35  # from here down, comfort comes before questions
@@ -39,16 +38,17 @@ def overrides_rules(state: ConversationState, turn: PersonTurn) -> str | None:
         turn: the person's turn.
     """
     if turn.intent in OVERRIDABLE_INTENTS:
-        reading = turn.reading
-        if reading is not None and reading.is_negative and reading.valence <= DISTRESS_VALENCE:
-            return f"{turn.intent} said in distress ({reading.label}, valence {reading.valence:+.2f})"
+        felt = turn.felt
+        if felt is not None and felt.is_negative and felt.valence <= DISTRESS_VALENCE:
+            distress = f"({felt.label}, valence {felt.valence:+.2f})"
+            return f"{turn.intent} said in distress {distress}{in_context(turn)}"
         if turn.intent_confidence < UNSURE_INTENT:
             return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
     if turn.intent in ("affirm", "deny") and turn.intent_confidence < SURE_YES:
         return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
-    if turn.intent == COMPLAINT_INTENT and state.sharing_turns and turn.reading is not None:
-        anger = turn.reading.ekman.get("anger", 0.0)
-        if turn.reading.is_trusted and anger < COMPLAINT_ANGER:
+    if turn.intent == COMPLAINT_INTENT and state.sharing_turns and turn.felt is not None:
+        anger = turn.felt.ekman.get("anger", 0.0)
+        if turn.felt.is_trusted and anger < COMPLAINT_ANGER:
             return f"a complaint without anger ({anger:.2f}) amid shared feelings"
     return None
 
@@ -82,7 +82,7 @@ def decide_strategy(state: ConversationState, turn: PersonTurn) -> Decision:
     grounds = _Grounds()
     _from_intent(grounds, turn)
     _from_stage(grounds, state)
-    _from_emotion(grounds, state, turn.reading)
+    _from_emotion(grounds, state, turn)
     _from_tried(grounds, state.tried)
     _from_library(grounds, turn)
     best = max(Strategy, key=lambda strategy: grounds.score[strategy])
@@ -130,7 +130,8 @@ def _from_stage(grounds: _Grounds, state: ConversationState) -> None:
         grounds.add(0.5, f"has been heard for {heard} turns", Strategy.AFFIRMATION)
 
 
-def _from_emotion(grounds: _Grounds, state: ConversationState, reading: EmotionReading | None) -> None:
+def _from_emotion(grounds: _Grounds, state: ConversationState, turn: PersonTurn) -> None:
+    reading = turn.felt
     if reading is None or not reading.is_trusted:
         grounds.add(1.0, "how they feel could not be read", Strategy.QUESTION)
         grounds.add(-1.0, "how they feel could not be read", Strategy.REFLECTION)
@@ -138,9 +139,12 @@ def _from_emotion(grounds: _Grounds, state: ConversationState, reading: EmotionR
     if reading.is_negative and reading.valence <= DISTRESS_VALENCE:
         grounds.add(1.0, f"in distress (valence {reading.valence:+.2f})", *_of(Stage.COMFORTING))
     if reading.is_negative and reading.label != "neutral":
-        grounds.add(0.8, f"{reading.label} is clear ({reading.confidence:.2f})", Strategy.REFLECTION)
+        clear = f"{reading.label} is clear ({reading.confidence:.2f}){in_context(turn)}"
+        grounds.add(0.8, clear, Strategy.REFLECTION)
     if reading.label in ("remorse", "embarrassment", "grief"):
         grounds.add(0.8, f"{reading.label} wants comfort", Strategy.AFFIRMATION)
+    if state.emotion.relieved:
+        grounds.add(0.8, f"relieved after a hard time ({reading.label})", Strategy.AFFIRMATION)
     if state.emotion.readings > 1 and state.emotion.trend <= -RISING:
         grounds.add(0.8, f"getting worse ({state.emotion.trend:+.2f})", *_of(Stage.COMFORTING))
         grounds.add(-0.5, f"getting worse ({state.emotion.trend:+.2f})", Strategy.SUGGESTION)

@@ -7,17 +7,40 @@ the previous state, so a turn costs the same at turn 10 and at turn 10,000.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from statistics import median
 from typing import Any
 
+from bot.core.cues import is_filler, word_hashes
 from bot.core.handoff import HandoffState
 from bot.core.reading import EmotionReading
 from bot.core.strategy import Strategy
 from bot.core.turn import Decision, PersonTurn
 
-HALF_LIFE_S = 1800.0  # of the level: after half an hour of silence it counts half
+HALF_LIFE_S = 1800.0  # of the level of valence: after half an hour of silence it counts half
+AROUSAL_HALF_LIFE_S = 900.0  # excitement passes sooner
+# Sadness outlasts joy and anger, which outlast fear, surprise and disgust (Verduyn & Lavrijsen, "Which
+# emotions last longest and why", Motivation and Emotion 2015); the order is theirs, the times fit a chat.
+EKMAN_HALF_LIFE_S: Mapping[str, float] = {
+    "anger": 1800.0,
+    "disgust": 900.0,
+    "fear": 1200.0,
+    "joy": 2400.0,
+    "sadness": 5400.0,
+    "surprise": 600.0,
+    "neutral": 1800.0,
+}
+LABEL_HALF_LIFE_S = 1800.0
 NEW_TURN_WEIGHT = 0.5  # of a new reading against the level so far
+FILLER_TRUST = 0.2  # of what a turn like "fine." adds to the levels: it was read from them
+FILLER_HOLDS_S = 3600.0  # how long a turn like "fine." still belongs to what came before
+RECENT_KEPT = 5  # turns that the trend is taken over
+LABELS_KEPT = 6  # labels that are remembered
+LEAST_KEPT = 0.01  # of a label's level; below it is forgotten
+RELIEF_FROM = -0.2  # level of valence below which something pleasant is a relief
+RELIEF_TO = 0.1  # valence of a turn from which it is one
 COMPLAINT_ANGER_SHARE = 0.3  # of the Ekman shares, from which a complaint counts as an angry turn
 TRIED_KEPT = 8  # how many of the last strategies are remembered
 
@@ -29,57 +52,144 @@ SURE_YES = 0.8  # confidence from which a yes accepts, or a no declines, what wa
 
 @dataclass(frozen=True)
 class EmotionState:
-    """The emotion of a conversation so far.
+    """The emotion of a conversation so far, in constant memory.
 
     Attributes:
-        readings: how many trusted readings went in.
+        readings: how many readings went in.
         valence: smoothed level, [-1, 1].
         arousal: smoothed level, [-1, 1].
-        trend: the last reading's valence against the level before it, [-2, 2]; below 0 is worsening.
+        ekman: smoothed level of each Ekman group, [0, 1], summing to 1 at most; what is missing is forgotten.
+        labels: smoothed level of the labels felt last, [0, 1], at most six of them.
+        trend: median slope of valence over the last five turns, a turn, [-2, 2]; below 0 is worsening.
         volatility: smoothed size of the changes of valence, [0, 2].
         anger_streak: angry turns in a row up to now.
         negative_streak: unpleasant turns in a row up to now.
-        label: of the last trusted reading, or None.
-        at: when the last trusted reading arrived, seconds since 1970 UTC.
+        relieved: whether the last turn was pleasant after unpleasant ones.
+        recent: valence of the last turns that say something, oldest first, at most five.
+        words: hashes of the last turn's words, at most sixteen.
+        label: of the last reading that decisions may rest on, or None.
+        at: when the last reading arrived, seconds since 1970 UTC.
     """
 
     readings: int = 0
     valence: float = 0.0
     arousal: float = 0.0
+    ekman: Mapping[str, float] = field(default_factory=dict)
+    labels: Mapping[str, float] = field(default_factory=dict)
     trend: float = 0.0
     volatility: float = 0.0
     anger_streak: int = 0
     negative_streak: int = 0
+    relieved: bool = False
+    recent: tuple[float, ...] = ()
+    words: tuple[int, ...] = ()
     label: str | None = None
     at: float = 0.0
 
-    def after(self, reading: EmotionReading | None, at: float, complains: bool = False) -> EmotionState:
-        """The state once a reading has gone in; a reading that can't be trusted leaves the levels be.
+    def after(
+        self, reading: EmotionReading | None, at: float, complains: bool = False, text: str = ""
+    ) -> EmotionState:
+        """The state once a turn has gone in.
 
-        An untrusted turn ends neither streak: not knowing is no sign of calm.
+        A reading counts by how far it can be trusted: one that decisions may rest on wholly, one that
+        abstained by its confidence, a turn that nothing was read from not at all. Neither of the latter
+        two ends a streak, since not knowing is no sign of calm; nor does, within the hour, a turn that
+        says nothing by itself ("fine.", "...").
 
         Args:
-            reading: of the turn, if there is one.
+            reading: of the turn, in context where that was read; None when there is none.
             at: when it arrived, seconds since 1970 UTC.
             complains: whether the turn is a complaint, for which less anger in the words is enough.
+            text: the turn's words.
         """
-        if reading is None or not reading.is_trusted:
-            return self
-        keep = 0.0
-        if self.readings:
-            keep = (1.0 - NEW_TURN_WEIGHT) * 0.5 ** (max(0.0, at - self.at) / HALF_LIFE_S)
-        change = reading.valence - self.valence if self.readings else 0.0
+        gap_s = self.gap_s(at)
+        held = is_filler(text) and self.readings > 0 and gap_s <= FILLER_HOLDS_S
+        trust = _trust(reading, held)
+        if reading is None or trust <= 0.0:
+            return replace(self, relieved=False, words=word_hashes(text)) if text else self
+        felt = reading.felt
+        counts = felt.is_trusted and not held
+        change = felt.valence - self.valence if self.readings else 0.0
+        recent = (*self.recent, round(felt.valence, 4))[-RECENT_KEPT:] if counts else self.recent
+        mix = self._mix(trust, gap_s, HALF_LIFE_S)
         return EmotionState(
             readings=self.readings + 1,
-            valence=round(keep * self.valence + (1.0 - keep) * reading.valence, 4),
-            arousal=round(keep * self.arousal + (1.0 - keep) * reading.arousal, 4),
-            trend=round(change, 4),
-            volatility=round(keep * self.volatility + (1.0 - keep) * abs(change), 4),
-            anger_streak=self.anger_streak + 1 if is_angry(reading, complains) else 0,
-            negative_streak=self.negative_streak + 1 if reading.is_negative else 0,
-            label=reading.label,
-            at=at,
+            valence=self._level(self.valence, felt.valence, trust, gap_s, HALF_LIFE_S),
+            arousal=self._level(self.arousal, felt.arousal, trust, gap_s, AROUSAL_HALF_LIFE_S),
+            ekman=self._ekman_with(felt, trust, gap_s),
+            labels=self._labels_with(felt, trust, gap_s),
+            trend=round(slope(recent), 4),
+            volatility=round((1.0 - mix) * self.volatility + mix * abs(change), 4),
+            anger_streak=_streak(self.anger_streak, _is_angry(reading, complains), counts),
+            negative_streak=_streak(self.negative_streak, felt.is_negative, counts),
+            relieved=counts and self.faded(at).valence <= RELIEF_FROM and felt.valence >= RELIEF_TO,
+            recent=recent,
+            words=word_hashes(text),
+            label=felt.label if felt.is_trusted else self.label,
+            at=max(at, self.at) if math.isfinite(at) else self.at,
         )
+
+    def gap_s(self, at: float) -> float:
+        """Seconds since the last reading, [0, inf); 0 before the first and when the clock went back."""
+        gap_s = at - self.at
+        return max(0.0, gap_s) if self.readings and math.isfinite(gap_s) else 0.0
+
+    def faded(self, at: float) -> EmotionState:
+        """The same state with its levels as they have faded by `at`."""
+        gap_s = self.gap_s(at)
+        return replace(
+            self,
+            valence=self.valence * _kept(gap_s, HALF_LIFE_S),
+            arousal=self.arousal * _kept(gap_s, AROUSAL_HALF_LIFE_S),
+            ekman={
+                group: level * _kept(gap_s, EKMAN_HALF_LIFE_S.get(group, HALF_LIFE_S))
+                for group, level in self.ekman.items()
+            },
+            labels={label: level * _kept(gap_s, LABEL_HALF_LIFE_S) for label, level in self.labels.items()},
+        )
+
+    def _mix(self, trust: float, gap_s: float, half_life_s: float) -> float:
+        """The share of a new value in a level, [0, 1]: the first wholly trusted one is the level."""
+        keep = (1.0 - NEW_TURN_WEIGHT) * _kept(gap_s, half_life_s) if self.readings else 0.0
+        return trust * (1.0 - keep)
+
+    def _level(self, level: float, value: float, trust: float, gap_s: float, half_life_s: float) -> float:
+        """A level with a new value in it; what is not replaced fades the more, the less is known anew."""
+        mix = self._mix(trust, gap_s, half_life_s)
+        faded = level * _kept(gap_s * (1.0 - trust), half_life_s)
+        return round((1.0 - mix) * faded + mix * value, 4)
+
+    def _ekman_with(self, felt: EmotionReading, trust: float, gap_s: float) -> dict[str, float]:
+        levels = {
+            group: self._level(self.ekman.get(group, 0.0), felt.ekman.get(group, 0.0), trust, gap_s, life_s)
+            for group, life_s in EKMAN_HALF_LIFE_S.items()
+        }
+        total = sum(levels.values())  # above 1 when a slowly fading group has given way to a fast one
+        return {group: round(level / total, 4) for group, level in levels.items()} if total > 1.0 else levels
+
+    def _labels_with(self, felt: EmotionReading, trust: float, gap_s: float) -> dict[str, float]:
+        levels = {
+            label: self._level(
+                self.labels.get(label, 0.0), float(label == felt.label), trust, gap_s, LABEL_HALF_LIFE_S
+            )
+            for label in {*self.labels, felt.label}
+        }
+        ranked = sorted(levels.items(), key=lambda item: (-item[1], item[0]))
+        return {label: level for label, level in ranked[:LABELS_KEPT] if level >= LEAST_KEPT}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any] | None) -> EmotionState:
+        """The state that `data` describes, of this or another version: unknown keys are ignored."""
+        known = {key: value for key, value in (data or {}).items() if key in cls.__dataclass_fields__}
+        for key in ("recent", "words"):
+            known[key] = tuple(known.get(key) or ())
+        for key in ("ekman", "labels"):
+            known[key] = dict(known.get(key) or {})
+        return cls(**known)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The state in its JSON form."""
+        return {**asdict(self), "recent": list(self.recent), "words": list(self.words)}
 
 
 @dataclass(frozen=True)
@@ -108,6 +218,11 @@ class ConversationState:
     offered_human: bool = False
     risk_answered: bool = False
 
+    @property
+    def last_stage(self) -> str | None:
+        """Hill's stage of the last answer that followed a strategy, or None."""
+        return self.tried[-1].stage.value if self.tried else None
+
     def after_person(self, turn: PersonTurn) -> ConversationState:
         """The state once the person's turn has gone in."""
         complains = turn.intent == COMPLAINT_INTENT
@@ -115,7 +230,7 @@ class ConversationState:
         goes_on = complains or (unhelped and self.complaints > 0)
         return replace(
             self,
-            emotion=self.emotion.after(turn.reading, turn.at, complains),
+            emotion=self.emotion.after(turn.reading, turn.at, complains, turn.text),
             turns=self.turns + 1,
             sharing_turns=self.sharing_turns + (turn.intent in SHARING_INTENTS),
             complaints=self.complaints + 1 if goes_on else 0,
@@ -140,10 +255,9 @@ class ConversationState:
         """The state that `data` describes; a fresh one for None. Unknown keys are ignored."""
         if not data:
             return cls()
-        emotion = {key: value for key, value in (data.get("emotion") or {}).items() if key in _EMOTION_KEYS}
         return cls(
             handoff=HandoffState(data.get("handoff", "bot")),
-            emotion=EmotionState(**emotion),
+            emotion=EmotionState.from_dict(data.get("emotion")),
             turns=int(data.get("turns", 0)),
             sharing_turns=int(data.get("sharing_turns", 0)),
             complaints=int(data.get("complaints", 0)),
@@ -157,7 +271,7 @@ class ConversationState:
         """The state in its JSON form."""
         return {
             "handoff": self.handoff.value,
-            "emotion": asdict(self.emotion),
+            "emotion": self.emotion.to_dict(),
             "turns": self.turns,
             "sharing_turns": self.sharing_turns,
             "complaints": self.complaints,
@@ -168,11 +282,58 @@ class ConversationState:
         }
 
 
-def is_angry(reading: EmotionReading | None, complains: bool) -> bool:
-    """Whether a turn counts as angry: the words are, or it is a complaint with some anger in its words."""
-    if reading is None or not reading.is_trusted:
-        return False
-    return reading.is_angry or (complains and reading.ekman.get("anger", 0.0) >= COMPLAINT_ANGER_SHARE)
+def is_angry(turn: PersonTurn) -> bool:
+    """Whether a turn counts as angry: it is read so, or is a complaint with some anger in its words.
+
+    A turn that says nothing by itself goes on with anger but is none: "fine." alone calls nobody in.
+    """
+    return (
+        turn.reading is not None
+        and not is_filler(turn.text)
+        and _is_angry(turn.reading, turn.intent == COMPLAINT_INTENT)
+    )
 
 
-_EMOTION_KEYS = frozenset(EmotionState.__dataclass_fields__)
+def slope(values: Sequence[float]) -> float:
+    """The median of the slopes between all pairs of values, a step; 0 for fewer than two.
+
+    Theil's estimator (Theil, 1950; Sen, JASA 1968): one turn out of line does not make a trend.
+    """
+    pairs = [
+        (values[later] - values[earlier]) / (later - earlier)
+        for later in range(len(values))
+        for earlier in range(later)
+    ]
+    return median(pairs) if pairs else 0.0
+
+
+def _is_angry(reading: EmotionReading, complains: bool) -> bool:
+    """Whether a reading is angry in context or by its words alone: context adds anger and hides none."""
+    readings = (reading, reading.felt)
+    if any(one.is_angry for one in readings):
+        return True
+    return complains and any(
+        one.is_trusted and one.ekman.get("anger", 0.0) >= COMPLAINT_ANGER_SHARE for one in readings
+    )
+
+
+def _trust(reading: EmotionReading | None, held: bool) -> float:
+    """How far a reading counts, [0, 1]; `held` is a turn that says nothing and goes on with what was."""
+    if reading is None or (reading.context is None and (held or reading.degraded)):
+        return 0.0
+    if reading.context is None and reading.abstained and not any(reading.scores.values()):
+        return 0.0  # nothing was read: a language the weight does not know
+    felt = reading.felt
+    trust = 1.0 if felt.is_trusted else felt.confidence
+    return min(trust, FILLER_TRUST) if held else trust
+
+
+def _streak(so_far: int, goes_on: bool, counts: bool) -> int:
+    if not counts:
+        return so_far
+    return so_far + 1 if goes_on else 0
+
+
+def _kept(gap_s: float, half_life_s: float) -> float:
+    """What is left after a time, (0, 1]."""
+    return float(0.5 ** min(gap_s / half_life_s, 1000.0))

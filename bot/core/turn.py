@@ -34,7 +34,7 @@ class PersonTurn:
         reply_language: "en" or "zh": the language to answer in.
         intent: the intent's name, or None.
         intent_confidence: [0, 1].
-        reading: the emotion, or None when nothing read it.
+        reading: the emotion, or None when nothing read it; `felt` is what decisions rest on.
         risk: the danger.
         candidates: per strategy, guidance entry id to similarity in [0, 1], for this turn.
     """
@@ -48,6 +48,11 @@ class PersonTurn:
     reading: EmotionReading | None = None
     risk: RiskReading = field(default_factory=RiskReading)
     candidates: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @property
+    def felt(self) -> EmotionReading | None:
+        """The emotion that decisions rest on: read in context where that was done, else from the words."""
+        return self.reading.felt if self.reading is not None else None
 
     @classmethod
     def from_parse_data(
@@ -79,6 +84,14 @@ class PersonTurn:
             risk=RiskReading.from_dict(risk) if risk else RiskReading(),
             candidates=parse_data.get("guidance") or {},
         )
+
+
+def in_context(turn: PersonTurn) -> str:
+    """What the conversation changed about the reading of a turn, to follow a figure in evidence; or ""."""
+    if turn.reading is None or turn.reading.context is None or not turn.reading.context.changed:
+        return ""
+    grounds = "; ".join(turn.reading.context.because)
+    return f" (in context; by its words alone {turn.reading.label}{': ' if grounds else ''}{grounds})"
 
 
 def reply_language(language: str | None, page_language: str | None) -> str:

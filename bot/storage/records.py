@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from bot.core.correction import CorrectionSource, CorrectionStatus
 from bot.core.handoff import HandoffState
 from bot.core.reading import EmotionReading, RiskReading
 from bot.core.state import ConversationState
@@ -133,6 +134,48 @@ class Handoff:
     taken_by: str | None = None
     returned_at: float | None = None
     returned_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What the emotion of a text really is, by somebody who should know.
+
+    Attributes:
+        id: of the row.
+        created_at: seconds since 1970 UTC.
+        text: that was read.
+        labels: the right ones; empty while nobody has said which.
+        source: who says so.
+        author: the agent's name, if given.
+        turn_id: the person's turn that the text is from, if it is from one.
+        model: which weight read it, if one did.
+        reading: the label, labels and confidence it read.
+        status: whether it may be trained on, or has been.
+        used_in: the run that was trained on it.
+        note: in the author's words.
+    """
+
+    id: int
+    created_at: float
+    text: str
+    labels: tuple[str, ...]
+    source: CorrectionSource
+    author: str | None
+    turn_id: int | None
+    model: str | None
+    reading: Mapping[str, Any] | None
+    status: CorrectionStatus
+    used_in: str | None
+    note: str | None
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """A person's turn, and the later one in which they said that it was read wrongly."""
+
+    turn: Turn
+    reading: TurnReading | None
+    said_by: Turn
 
 
 Record = TypeVar("Record")

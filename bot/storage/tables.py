@@ -93,6 +93,7 @@ readings = sa.Table(
     sa.Column("degraded", sa.Boolean),
     sa.Column("modalities", CleanJSON),
     sa.Column("model", CleanText),
+    sa.Column("context", CleanJSON),  # null where nothing read the turn in its conversation
     sa.Column("risk_level", CleanText, nullable=False),
     sa.Column("risk_kind", CleanText),
     sa.Column("risk_score", Real, nullable=False),
@@ -154,6 +155,26 @@ sa.Index(
     unique=True,
     sqlite_where=sa.text(OPEN_HANDOFF),
     postgresql_where=sa.text(OPEN_HANDOFF),
+)
+
+corrections = sa.Table(
+    "corrections",
+    metadata,
+    _id(),
+    sa.Column("created_at", Real, nullable=False),
+    sa.Column("fingerprint", CleanText, nullable=False),  # of what was first said, so that it is kept once
+    sa.Column("text", CleanText, nullable=False),
+    sa.Column("labels", CleanJSON, nullable=False),  # empty while nobody has said which
+    sa.Column("source", CleanText, nullable=False),
+    sa.Column("author", CleanText),
+    # Whoever deletes a person's turn deletes what was learnt to say of it.
+    sa.Column("turn_id", Row, sa.ForeignKey("turns.id", ondelete="CASCADE"), index=True),
+    sa.Column("model", CleanText),
+    sa.Column("reading", CleanJSON),
+    sa.Column("status", CleanText, nullable=False, index=True),
+    sa.Column("used_in", CleanText),
+    sa.Column("note", CleanText),
+    sa.UniqueConstraint("fingerprint"),
 )
 
 tracker_events = sa.Table(

@@ -17,6 +17,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from bot.core.errors import SettingsError
 from bot.core.settings import ROOT
 from bot.core.state import ConversationState
+from policies.base import person_turn
 from policies.escalation import EscalationPolicy
 from policies.guidance import GuidancePolicy
 
@@ -149,3 +150,47 @@ def test_a_malformed_reading_does_not_stop_the_conversation(domain: Domain, tmp_
     made = tracker(domain, user("I feel down", "share_feeling", broken, risk={"level": "odd"}))
     assert run(make(GuidancePolicy, tmp_path), made, domain)[0] == "action_guidance_question"
     assert run(make(EscalationPolicy, tmp_path / "e"), made, domain)[0] is None
+
+
+def in_context(label: str, valence: float, **shares: float) -> dict[str, Any]:
+    """A calm reading of the words alone that the conversation turns into another."""
+    context = {
+        "label": label,
+        "ekman": shares,
+        "valence": valence,
+        "confidence": 0.7,
+        "abstained": False,
+        "changed": True,
+        "because": ["the turns before: anger 0.85"],
+        "model": "context-test@1",
+    }
+    return {**READING, "label": "neutral", "labels": ["neutral"], "valence": 0.05, "ekman": {"neutral": 0.9},
+            "context": context}  # fmt: skip
+
+
+def test_fine_said_in_anger_gets_guidance_and_no_stock_answer(domain: Domain, tmp_path: Path) -> None:
+    policy = make(GuidancePolicy, tmp_path)
+    slot = ConversationState().to_dict()
+    sour = user("fine.", "small_talk", in_context("annoyance", -0.5, anger=0.8))
+    prediction = policy.predict_action_probabilities(tracker(domain, sour, slot=slot), domain)
+    name, strength = predicted(prediction, domain)
+    assert name is not None
+    assert (name.startswith("action_guidance_"), strength) == (True, 1.0)
+    assert "in context" in prediction.action_metadata["decision"]["evidence"][0]
+    calm = user("fine.", "small_talk", {**in_context("annoyance", -0.5), "context": None})
+    assert run(policy, tracker(domain, calm, slot=slot), domain)[1] < 1.0
+
+
+def test_anger_behind_fine_still_reaches_a_human(domain: Domain, tmp_path: Path) -> None:
+    policy = make(EscalationPolicy, tmp_path)
+    state = ConversationState()
+    for event in (
+        user("useless!", "share_feeling", ANGRY),
+        user("fine.", "affirm", in_context("anger", -0.5, anger=0.8)),
+    ):
+        turn = person_turn(tracker(domain, event))
+        assert turn is not None
+        assert run(policy, tracker(domain, event, slot=state.to_dict()), domain)[0] is None
+        state = state.after_person(turn)
+    again = user("no it is not", "share_feeling", ANGRY)
+    assert run(policy, tracker(domain, again, slot=state.to_dict()), domain)[0] == "utter_handoff_anger"

@@ -25,6 +25,17 @@ def test_a_folder_brings_nothing_it_may_not_import(modules: str) -> None:
     assert not loaded.intersection(RULES[modules])
 
 
+def test_the_domain_needs_the_standard_library_alone() -> None:
+    code = (
+        "import pkgutil, importlib, sys; before = set(sys.modules); import bot.core;"
+        "names = [one.name for one in pkgutil.iter_modules(bot.core.__path__)];"
+        "[importlib.import_module('bot.core.' + name) for name in names];"
+        "print('\\n'.join({name.partition('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) - set(sys.stdlib_module_names) == {"bot"}
+
+
 def test_nothing_is_said_to_fit_that_the_index_holds_unfit() -> None:
     from bot.core.entries import FITS_FROM
     from nlu_models.retrieval.index import MATCH_THRESHOLD

@@ -19,6 +19,7 @@ FORBIDDEN = ("rasa", "rasa_sdk", "torch", "transformers", "tensorflow", "sqlalch
         "nlu_models.retrieval.index",
         "nlu_models.retrieval.library",
         "nlu_models.emotion.infer",
+        "nlu_models.emotion.context.weights",
     ],
 )
 def test_import_brings_nothing_heavy(module: str) -> None:
