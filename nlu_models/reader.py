@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nlu_models.emotion.infer import EmotionEncoder, Encoded
-from nlu_models.emotion.reading import NO_MODEL, make_reading, unread
+from nlu_models.emotion.reading import NO_MODEL, make_readings, unread
 from nlu_models.emotion.wording import normalize_wording
 from nlu_models.errors import WeightError
 from nlu_models.language import detect
@@ -56,18 +56,24 @@ class TurnReader:
         weights: a weight folder; the shipped English one by default.
         risk: folder of the risk phrases; the shipped one by default.
         threads: how many cores one encoder pass may use; by default two, or one on a single core.
+        device: "cpu"; "cuda", where this onnxruntime has it; or "auto", the latter if there.
 
     Raises:
+        InputError: there is no such device here.
         DataError: the risk phrases are missing or malformed: without them nothing may be answered.
     """
 
     def __init__(
-        self, weights: Path = DEFAULT_WEIGHTS, risk: Path = RISK_FOLDER, threads: int | None = None
+        self,
+        weights: Path = DEFAULT_WEIGHTS,
+        risk: Path = RISK_FOLDER,
+        threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         self._risk = RiskWords(risk)
         self._encoder: EmotionEncoder | None = None
         try:
-            self._encoder = EmotionEncoder(weights, threads)
+            self._encoder = EmotionEncoder(weights, threads, device)
         except WeightError as error:
             logger.error("emotion_weights_unusable degraded=true reason=%s", error)
 
@@ -95,14 +101,15 @@ class TurnReader:
             row for row, language in enumerate(languages) if encoder and language in encoder.config.languages
         ]
         encoded = self._encode([texts[row] for row in readable])
-        place = {row: index for index, row in enumerate(readable)}
         is_failed = self._encoder is None or (bool(readable) and encoded is None)
+        read: dict[int, tuple[dict[str, Any], NDArray[np.float32]]] = {}
+        if encoder is not None and encoded is not None:
+            emotions = make_readings(encoded.probabilities, encoded.vad, encoder.config)
+            read = dict(zip(readable, zip(emotions, encoded.embeddings, strict=True), strict=True))
         readings = []
         for row, text in enumerate(texts):
-            if encoder is not None and encoded is not None and row in place:
-                index = place[row]
-                emotion = make_reading(encoded.probabilities[index], encoded.vad[index], encoder.config)
-                embedding = encoded.embeddings[index]
+            if row in read:
+                emotion, embedding = read[row]
             else:
                 emotion = unread(self.model, degraded=is_failed)
                 embedding = np.zeros(self.embedding_width, dtype=np.float32)

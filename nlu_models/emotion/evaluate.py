@@ -1,237 +1,274 @@
-"""Measures a weight folder: the exported graph itself, through the code that serves it.
+"""Measures a reader of emotions on labelled texts, through the code that serves it.
 
-python -m nlu_models.emotion.evaluate --weights nlu_models/weights/emotion-en --goemotions DIR
+`evaluate` is the whole of it, for `attune emotion evaluate`; `label_measures` is what export writes into a
+weight's `metrics.json`. Numbers under a weight's own thresholds are flattered where those were tuned on the
+same texts; what to expect on new texts stands under `crossfit`.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu_models.emotion import data, metrics
-from nlu_models.emotion.infer import EmotionEncoder
-from nlu_models.emotion.labels import EKMAN, GOEMOTIONS, SENTIMENT, VAD
-from nlu_models.emotion.reading import confidence_of, decide
+from nlu_models.emotion import data, labelled, metrics, reliability
+from nlu_models.emotion.calibration import Bools, Calibration, Doubles, Floats
+from nlu_models.emotion.confidence import MAX_ABSTAINED, TARGET_ERROR, aurc, excess_aurc
+from nlu_models.emotion.crossfit import REPEATS, crossfit_measures
+from nlu_models.emotion.figures import figures_of
+from nlu_models.emotion.fitting import Fitted, Judged, fit
+from nlu_models.emotion.groups import group_shares, group_truth, memberships
+from nlu_models.emotion.intents import measure_intents
+from nlu_models.emotion.labelled import Labelled
+from nlu_models.emotion.labels import GROUPINGS, VAD
+from nlu_models.emotion.speed import measure_speed
+from nlu_models.emotion.subjects import Reader, encode_with_progress, is_run, model_bytes, open_reader
 from nlu_models.emotion.weights import WeightConfig
-from nlu_models.errors import DataError, NluModelError
 
 DECIMALS = 4
-CLINC_BATCH = 512
-CALIBRATION_BINS = 10
 
 
-def evaluate(weights: Path, goemotions: Path, emobank: Path | None = None) -> dict[str, Any]:
-    """The measures of a weight on the dev splits, in the form of its `metrics.json`.
+def evaluate(
+    folder: Path,
+    goemotions: Path | None = None,
+    emobank: Path | None = None,
+    *,
+    table: Path | None = None,
+    split: str = "dev",
+    clinc: Path | None = None,
+    challenge: Path | None = None,
+    repeats: int = REPEATS,
+    with_speed: bool = False,
+) -> dict[str, Any]:
+    """Every measure of a weight folder or a training run.
 
     Args:
-        weights: the weight folder.
-        goemotions: folder of GoEmotions.
+        folder: of the weight or the run; a run's thresholds are fitted on the texts themselves.
+        goemotions: folder of GoEmotions; either this or `table`.
         emobank: folder of EmoBank, or None to leave the axes out.
+        table: labelled CSV, TSV or JSONL of one's own.
+        split: of GoEmotions.
+        clinc: folder of CLINC150, or None to leave the embedding out.
+        challenge: folder of challenge sets, or None to leave them out; for weight folders.
+        repeats: of the cross-fitting.
+        with_speed: whether to time the reader.
+
+    Returns:
+        The measures, and under `figures` what diagrams are drawn from; `docs/training.md` explains both.
 
     Raises:
-        NluModelError: the weight or a corpus can't be used.
+        NluModelError: the reader or a corpus can't be used.
     """
-    encoder = EmotionEncoder(weights)
-    rows = data.read_goemotions(goemotions, "dev")
-    encoded = encoder.encode([row.text for row in rows])
-    report = label_measures(truth_of(rows), encoded.probabilities, encoder.config)
+    reader = open_reader(folder)
+    texts = read_labelled(reader.config, goemotions, table, split)
+    encoded = encode_with_progress(reader, texts.texts, texts.name)
+    config, thresholds = reader.config, "the weight's own"
+    if is_run(folder):
+        config = fitted_config(config, texts.truth, encoded.probabilities)
+        thresholds = "fitted on these texts"
+    report: dict[str, Any] = {
+        "model": config.model,
+        "bytes": model_bytes(folder),
+        "data": {"name": texts.name, "sha256": texts.sha256},
+        "thresholds": thresholds,
+        **label_measures(texts.truth, encoded.probabilities, config, repeats),
+    }
+    figures = figures_of(texts.truth, encoded.probabilities, config, judge(config, encoded.probabilities))
     if emobank is not None:
-        report["axes"] = axis_measures(encoder, emobank)
-    return {"model": encoder.config.model, **report}
+        report["axes"], figures["axes"] = _axes(reader, emobank)
+    if clinc is not None:
+        report["embedding"] = measure_intents(reader, clinc)
+    if challenge is not None:
+        from nlu_models.emotion.challenge import measure
+
+        report["challenge"], _ = measure(folder, challenge)
+    if with_speed:
+        report["speed"] = measure_speed(reader, texts.texts)
+    return {**report, "figures": figures}
 
 
-def truth_of(rows: Sequence[data.LabelledText]) -> NDArray[np.bool_]:
-    """The annotators' labels, (texts, 28)."""
-    truth = np.zeros((len(rows), len(GOEMOTIONS)), dtype=bool)
-    for index, row in enumerate(rows):
-        truth[index, list(row.label_ids)] = True
-    return truth
+def read_labelled(
+    config: WeightConfig, goemotions: Path | None, table: Path | None, split: str = "dev"
+) -> Labelled:
+    """The texts to measure on: GoEmotions where its folder is given, else the table."""
+    if goemotions is not None:
+        return labelled.read_goemotions(goemotions, config.labels, split)
+    if table is None:
+        raise ValueError("expected a folder of GoEmotions or a table of labelled texts")
+    return labelled.read_table(table, config.labels)
 
 
 def label_measures(
-    truth: NDArray[np.bool_], probabilities: NDArray[np.floating[Any]], config: WeightConfig
+    truth: Bools, probabilities: Floats, config: WeightConfig, repeats: int = REPEATS
 ) -> dict[str, Any]:
-    """How well the labels, their groups and the confidence hold, with the weight's own thresholds."""
-    thresholds = np.array(config.thresholds)
-    predicted = probabilities >= thresholds
-    best = metrics.tune_thresholds(truth, probabilities)
-    per_label = metrics.f1_per_label(truth, predicted)
-    top, confidence = top_labels(probabilities, config)
-    correct = truth[np.arange(len(truth)), top]
-    abstained = confidence < config.abstain_below
+    """How well the labels, their groups, the probabilities and the confidence hold.
+
+    Args:
+        truth: (texts, labels).
+        probabilities: (texts, labels) in [0, 1], as the encoder gives them.
+        config: its calibration, thresholds and confidence are used as they are.
+        repeats: of the cross-fitting.
+    """
+    judged = judge(config, probabilities)
+    members = memberships(config.labels)
+    target = config.target_error or TARGET_ERROR
+    crossfit = crossfit_measures(truth, probabilities, members, repeats=repeats, target_error=target)
+    f1_crossfit = crossfit.pop("f1_per_label")
+    present = truth.any(axis=0)
+    best = judged.probabilities >= metrics.tune_thresholds(truth, judged.probabilities)
+    rows = metrics.per_label(truth, judged.predicted, judged.probabilities)
+    calibration = reliability.label_reliability(truth, judged.probabilities)
     return {
         "texts": len(truth),
-        "macro_f1": _round(metrics.macro_f1(truth, predicted)),
-        "macro_f1_crossfit": _round(
-            metrics.crossfit_macro_f1(truth, probabilities, tune=metrics.tune_thresholds_smoothly)
-        ),
-        "macro_f1_best_thresholds": _round(metrics.macro_f1(truth, probabilities >= best)),
-        "micro_f1": _round(metrics.micro_f1(truth, predicted)),
-        "ekman": _grouped(truth, predicted, top, EKMAN),
-        "sentiment": _grouped(truth, predicted, top, SENTIMENT),
+        "macro_f1": _round(metrics.macro_f1(truth[:, present], judged.predicted[:, present])),
+        "macro_f1_crossfit": crossfit["macro_f1"],
+        "macro_f1_best_thresholds": _round(metrics.macro_f1(truth[:, present], best[:, present])),
+        "micro_f1": _round(metrics.micro_f1(truth, judged.predicted)),
+        "subset_accuracy": _round((truth == judged.predicted).all(axis=1).mean()),
+        "label_accuracy": _round((truth == judged.predicted).mean()),
+        "averages": _rounded(metrics.averages(truth, judged.predicted, judged.probabilities)),
+        "crossfit": crossfit,
+        **{name: _grouped(truth, judged, config, name) for name in members},
+        "calibration": _rounded(reliability.label_errors(truth, judged.probabilities)),
+        "confidence": _confidence(truth, judged, config),
         "labels": {
             label: {
-                "f1": _round(per_label[index]),
-                "threshold": float(thresholds[index]),
+                **_rounded(rows[index]),
+                "f1_crossfit": f1_crossfit[index],
+                "threshold": float(config.thresholds[index]),
                 "rows": int(truth[:, index].sum()),
+                **_rounded(calibration[index]),
             }
-            for index, label in enumerate(GOEMOTIONS)
-        },
-        "confidence": {
-            "top_label_accuracy": _round(correct.mean()),
-            "calibration_error": _round(calibration_error(confidence, correct)),
-            "abstain_below": config.abstain_below,
-            "abstained_share": _round(abstained.mean()),
-            "error_when_committed": _round(1.0 - correct[~abstained].mean()),
-            "error_when_abstained": _round(1.0 - correct[abstained].mean()) if abstained.any() else None,
+            for index, label in enumerate(config.labels)
         },
     }
 
 
-def top_labels(
-    probabilities: NDArray[np.floating[Any]], config: WeightConfig
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The label reported for each text, and the confidence in it; both (texts,)."""
-    top = np.array([decide(row, config.thresholds)[0] for row in probabilities], dtype=np.int64)
-    chosen = probabilities[np.arange(len(top)), top]
-    return top, np.array([confidence_of(float(value), **config.confidence) for value in chosen])
+def judge(config: WeightConfig, probabilities: Floats) -> Judged:
+    """What a weight decides about texts.
 
-
-def axis_measures(encoder: EmotionEncoder, emobank: Path) -> dict[str, float]:
-    """Pearson's r of valence, arousal and dominance on EmoBank's dev split."""
-    rows = data.read_emobank(emobank, "dev")
-    vad = encoder.encode([row.text for row in rows]).vad
-    truth = np.array([row.vad for row in rows])
-    return {
-        f"r_{name}": _round(metrics.pearson(vad[:, axis], truth[:, axis])) for axis, name in enumerate(VAD)
-    }
-
-
-def calibration_error(confidence: NDArray[np.floating[Any]], correct: NDArray[np.bool_]) -> float:
-    """Expected calibration error over ten bins of equal width (Guo et al., ICML 2017), in [0, 1]."""
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    error = 0.0
-    for index in range(CALIBRATION_BINS):
-        inside = bins == index
-        if inside.any():
-            error += float(inside.mean() * abs(confidence[inside].mean() - correct[inside].mean()))
-    return error
-
-
-def intent_neighbours(
-    train: NDArray[np.floating[Any]],
-    train_intents: Sequence[str],
-    held: NDArray[np.floating[Any]],
-    held_intents: Sequence[str],
-) -> float:
-    """How often the nearest training utterance has the held-out utterance's intent (P@1), in [0, 1]."""
-    intents = np.array(train_intents)
-    hits = 0
-    for start in range(0, len(held), CLINC_BATCH):
-        nearest = np.argmax(held[start : start + CLINC_BATCH] @ train.T, axis=1)
-        hits += int((intents[nearest] == np.array(held_intents[start : start + CLINC_BATCH])).sum())
-    return hits / len(held)
-
-
-def read_clinc_intents(folder: Path, part: str, per_intent: int) -> tuple[list[str], list[str]]:
-    """The first utterances of each intent in one part ("train" or "val") of CLINC150, and their intents.
-
-    Raises:
-        DataError: `data_full.json` is missing or of another form.
+    Args:
+        config: of the weight.
+        probabilities: (texts, labels) in [0, 1], as the encoder gives them.
     """
-    path = folder / "data_full.json"
-    texts: list[str] = []
-    intents: list[str] = []
-    taken: Counter[str] = Counter()
-    try:
-        for text, intent in json.loads(path.read_text(encoding="utf-8"))[part]:
-            if taken[intent] < per_intent:
-                taken[intent] += 1
-                texts.append(str(text))
-                intents.append(str(intent))
-    except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise DataError(f"{path} is not CLINC150's data_full.json: {error!r}") from error
-    return texts, intents
+    members = memberships(config.labels)
+    judged = _fitted(config).judge(probabilities, members)
+    if config.calibration is None:
+        # Not the identity curves: they clip what is nearly certain, and readings don't.
+        plain = replace(judged, probabilities=np.asarray(probabilities, dtype=np.float64))
+        judged = replace(plain, predicted=plain.probabilities >= np.array(config.thresholds))
+    for name, matrix in members.items():
+        if name not in judged.groups:
+            judged.groups[name] = _any_member(judged, matrix)
+    return judged
 
 
-def table(report: Mapping[str, Any]) -> str:
-    """The report as lines of text."""
-    lines = [
-        f"{report['model']} on {report['texts']} texts of GoEmotions dev",
-        f"  macro-F1 {report['macro_f1']:.4f} (cross-fitted thresholds {report['macro_f1_crossfit']:.4f}), "
-        f"micro-F1 {report['micro_f1']:.4f}",
-        f"  Ekman macro-F1 {report['ekman']['macro_f1']:.4f}, "
-        f"sentiment macro-F1 {report['sentiment']['macro_f1']:.4f}",
-    ]
-    confidence = report["confidence"]
-    lines.append(
-        f"  reported label right {confidence['top_label_accuracy']:.1%}; abstains on "
-        f"{confidence['abstained_share']:.1%}; "
-        f"wrong when committed {confidence['error_when_committed']:.1%}; "
-        f"calibration error {confidence['calibration_error']:.3f}"
+def fitted_config(
+    config: WeightConfig,
+    truth: Bools,
+    probabilities: Floats,
+    target_error: float = TARGET_ERROR,
+    max_abstained: float = MAX_ABSTAINED,
+) -> WeightConfig:
+    """The configuration with calibration, thresholds, groups, confidence and abstention that fit these rows.
+
+    Args:
+        config: of the weight.
+        truth: (texts, labels).
+        probabilities: (texts, labels) in [0, 1], as the encoder gives them.
+        target_error: how often the label may be wrong where the reader commits itself.
+        max_abstained: at most this share of texts is abstained on, even if the error stays higher.
+    """
+    fitted = fit(truth, probabilities, memberships(config.labels), target_error, max_abstained)
+    slope, intercept = fitted.confidence
+    return replace(
+        config,
+        calibration=fitted.calibration,
+        thresholds=tuple(float(value) for value in fitted.thresholds),
+        group_thresholds={
+            name: dict(zip(GROUPINGS[name], (float(value) for value in values), strict=True))
+            for name, values in fitted.group_thresholds.items()
+        },
+        confidence={"slope": slope, "intercept": intercept},
+        abstain_below=fitted.abstain_below,
+        target_error=target_error,
     )
-    if "axes" in report:
-        lines.append(
-            "  EmoBank dev: " + ", ".join(f"{name} {value:.4f}" for name, value in report["axes"].items())
-        )
-    lines.append(f"  {'label':16}{'F1':>8}{'threshold':>11}{'rows':>7}")
-    for label, row in report["labels"].items():
-        lines.append(f"  {label:16}{row['f1']:8.4f}{row['threshold']:11.3f}{row['rows']:7}")
-    return "\n".join(lines)
 
 
-def _grouped(
-    truth: NDArray[np.bool_],
-    predicted: NDArray[np.bool_],
-    top: NDArray[np.int64],
-    groups: Mapping[str, tuple[str, ...]],
-) -> dict[str, Any]:
-    """F1 of each group; a text is in the groups of its labels over threshold, or of its top label."""
-    members = np.array([[label in labels for label in GOEMOTIONS] for labels in groups.values()])
-    chosen = predicted.copy()
-    empty = ~predicted.any(axis=1)
-    chosen[np.flatnonzero(empty), top[empty]] = True
-    held, said = (
-        np.stack([rows[:, group].any(axis=1) for group in members], axis=1) for rows in (truth, chosen)
+def _axes(reader: Reader, emobank: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    rows = data.read_emobank(emobank, "dev")
+    read = encode_with_progress(reader, [row.text for row in rows], "EmoBank dev").vad
+    truth = np.array([row.vad for row in rows])
+    scores = {
+        f"r_{name}": _round(metrics.pearson(read[:, axis], truth[:, axis])) for axis, name in enumerate(VAD)
+    }
+    points = {
+        name: {"truth": truth[:, axis].round(3).tolist(), "read": read[:, axis].round(3).tolist()}
+        for axis, name in enumerate(VAD)
+    }
+    return scores, points
+
+
+def _fitted(config: WeightConfig) -> Fitted:
+    count = len(config.labels)
+    identity = Calibration((1.0,) * count, (0.0,) * count, (0.0,) * count)
+    return Fitted(
+        config.calibration or identity,
+        np.array(config.thresholds),
+        {
+            name: np.array([thresholds[group] for group in GROUPINGS[name]])
+            for name, thresholds in config.group_thresholds.items()
+        },
+        (config.confidence["slope"], config.confidence["intercept"]),
+        config.abstain_below,
     )
-    scores = metrics.f1_per_label(held, said)
+
+
+def _any_member(judged: Judged, members: Bools) -> Bools:
+    """The groups of the labels over threshold, or of the reported label: for a weight without thresholds
+    for groups."""
+    chosen = judged.predicted.copy()
+    empty = np.flatnonzero(~chosen.any(axis=1))
+    chosen[empty, judged.top[empty]] = True
+    return group_truth(chosen, members)
+
+
+def _grouped(truth: Bools, judged: Judged, config: WeightConfig, name: str) -> dict[str, Any]:
+    members = memberships(config.labels)[name]
+    held = group_truth(truth, members)
+    scores = metrics.f1_per_label(held, judged.groups[name])
+    largest: NDArray[np.int64] = group_shares(judged.probabilities, members).argmax(axis=1)
     return {
         "macro_f1": _round(scores.mean()),
-        "f1": {name: _round(scores[index]) for index, name in enumerate(groups)},
+        "f1": {group: _round(scores[index]) for index, group in enumerate(GROUPINGS[name])},
+        "largest_share_right": _round(held[np.arange(len(held)), largest].mean()),
     }
 
 
-def _round(value: float) -> float:
+def _confidence(truth: Bools, judged: Judged, config: WeightConfig) -> dict[str, Any]:
+    correct = truth[np.arange(len(truth)), judged.top]
+    committed = ~judged.abstained
+    return {
+        "top_label_accuracy": _round(correct.mean()),
+        "calibration_error": _round(reliability.calibration_error(judged.confidence, correct)),
+        "aurc": _round(aurc(judged.confidence, correct)),
+        "excess_aurc": _round(excess_aurc(judged.confidence, correct)),
+        "abstain_below": config.abstain_below,
+        "target_error": config.target_error,
+        "abstained_share": _round(judged.abstained.mean()),
+        "error_when_committed": _round(1.0 - correct[committed].mean()) if committed.any() else None,
+        "error_when_abstained": _round(1.0 - correct[~committed].mean()) if (~committed).any() else None,
+    }
+
+
+def _rounded(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _rounded(value) for key, value in values.items()}
+    return None if values is None else _round(values)
+
+
+def _round(value: float | Doubles) -> float:
     return round(float(value), DECIMALS)
-
-
-def main() -> int:
-    """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m nlu_models.emotion.evaluate",
-        description="Measure a weight folder; a table on stderr, JSON on stdout.",
-    )
-    parser.add_argument("--weights", type=Path, required=True, help="weight folder")
-    parser.add_argument("--goemotions", type=Path, required=True, help="folder of GoEmotions")
-    parser.add_argument("--emobank", type=Path, help="folder of EmoBank")
-    options = parser.parse_args()
-    try:
-        report = evaluate(options.weights, options.goemotions, options.emobank)
-    except NluModelError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(table(report), file=sys.stderr)
-    print(json.dumps(report, indent=1))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,7 @@ grouping of its figure 2. The order is that of the data set's `labels.txt`; weig
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 GOEMOTIONS: tuple[str, ...] = (
     "admiration", "amusement", "anger", "annoyance", "approval", "caring", "confusion",
@@ -39,7 +39,20 @@ SENTIMENT: Mapping[str, tuple[str, ...]] = {
     "neutral": ("neutral",),
 }  # fmt: skip
 
+GROUPINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {"ekman": EKMAN, "sentiment": SENTIMENT}
+
 VAD: tuple[str, ...] = ("valence", "arousal", "dominance")
+
+
+def groupings_of(labels: Sequence[str]) -> dict[str, Mapping[str, tuple[str, ...]]]:
+    """The groupings that a set of labels allows: each label is of some group, and no group is empty."""
+    known = set(labels)
+    return {
+        name: groups
+        for name, groups in GROUPINGS.items()
+        if known <= set().union(*groups.values())
+        and all(known.intersection(members) for members in groups.values())
+    }
 
 
 def group_scores(scores: Mapping[str, float], groups: Mapping[str, tuple[str, ...]]) -> dict[str, float]:

@@ -1,4 +1,8 @@
-"""The measures that the emotion reader is judged by, and the thresholds tuned on them."""
+"""The measures of decisions about labels that the emotion reader is judged by.
+
+Also the thresholds that are best on the very rows they are tuned on, which training compares epochs by;
+what a weight is shipped with comes from `thresholds`.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +18,6 @@ Bools = NDArray[np.bool_]
 # Finer at the low end, where the probabilities of the rarest labels lie.
 THRESHOLD_GRID = np.round(np.concatenate([np.arange(0.01, 0.1, 0.0025), np.arange(0.1, 0.95, 0.01)]), 4)
 DEFAULT_THRESHOLD = 0.5
-LOG_ODDS_GRID = np.linspace(-4.5, 3.0, 151)
-SMOOTHING_STEPS = 9  # of that grid, about 0.4 in log-odds
 
 
 def f1_per_label(truth: Bools, predicted: Bools) -> Floats:
@@ -68,33 +70,63 @@ def tune_thresholds(truth: Bools, probabilities: Floats) -> Floats:
     return thresholds
 
 
-def tune_thresholds_smoothly(truth: Bools, probabilities: Floats) -> Floats:
-    """The threshold per label in the middle of the widest good stretch: what a weight is shipped with.
+def averages(truth: Bools, predicted: Bools, probabilities: Floats) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1, ROC-AUC and average precision: macro, micro and weighted.
 
-    F1 as a function of the threshold is jagged where a label is rare, and its highest tooth is luck.
-    Averaging it over neighbouring thresholds (in log-odds) before taking the best gives thresholds that
-    hold better on rows they were not tuned on.
+    Labels without a true row, or with nothing else, are left out: nothing can be said of them.
 
     Args:
         truth: (texts, labels).
+        predicted: (texts, labels).
         probabilities: (texts, labels) in [0, 1].
-
-    Returns:
-        (labels,) thresholds from `LOG_ODDS_GRID`; 0.5 for a label with no true row.
     """
-    thresholds = np.full(truth.shape[1], DEFAULT_THRESHOLD)
-    grid = 1.0 / (1.0 + np.exp(-LOG_ODDS_GRID))
-    for label in np.flatnonzero(truth.any(axis=0)):
-        order = np.argsort(probabilities[:, label], kind="stable")
-        hits_below = np.concatenate([[0], np.cumsum(truth[order, label])])
-        cut = np.searchsorted(probabilities[order, label], grid, side="left")
-        said = len(truth) - cut
-        scores = 2.0 * (hits_below[-1] - hits_below[cut]) / (said + hits_below[-1])
-        padded = np.pad(scores, SMOOTHING_STEPS // 2, mode="edge")
-        smooth = np.convolve(padded, np.full(SMOOTHING_STEPS, 1.0 / SMOOTHING_STEPS), "valid")
-        best = np.flatnonzero(smooth >= smooth.max() - 1e-9)
-        thresholds[label] = grid[best[len(best) // 2]]
-    return thresholds
+    from sklearn.metrics import average_precision_score, precision_recall_fscore_support, roc_auc_score
+
+    kept = truth.any(axis=0) & ~truth.all(axis=0)
+    if not kept.any():
+        return {}
+    truth, predicted, probabilities = truth[:, kept], predicted[:, kept], probabilities[:, kept]
+    found = {}
+    for average in ("macro", "micro", "weighted"):
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            truth, predicted, average=average, zero_division=0
+        )
+        found[average] = {
+            "precision": float(precision),
+            "recall": float(recall),
+            "f1": float(f1),
+            "roc_auc": float(roc_auc_score(truth, probabilities, average=average)),
+            "average_precision": float(average_precision_score(truth, probabilities, average=average)),
+        }
+    return found
+
+
+def per_label(truth: Bools, predicted: Bools, probabilities: Floats) -> list[dict[str, float | None]]:
+    """Precision, recall, F1, accuracy, ROC-AUC and average precision of each label.
+
+    The last two are None for a label that every text holds, or none.
+    """
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    hits = np.logical_and(truth, predicted).sum(axis=0)
+    f1 = f1_per_label(truth, predicted)
+    rows: list[dict[str, float | None]] = []
+    for label in range(truth.shape[1]):
+        held, said = truth[:, label], predicted[:, label]
+        is_ranked = held.any() and not held.all()
+        rows.append(
+            {
+                "precision": hits[label] / max(int(said.sum()), 1),
+                "recall": hits[label] / max(int(held.sum()), 1),
+                "f1": float(f1[label]),
+                "accuracy": float((held == said).mean()),
+                "roc_auc": float(roc_auc_score(held, probabilities[:, label])) if is_ranked else None,
+                "average_precision": (
+                    float(average_precision_score(held, probabilities[:, label])) if is_ranked else None
+                ),
+            }
+        )
+    return rows
 
 
 def crossfit_macro_f1(
@@ -130,30 +162,3 @@ def pearson(a: Floats, b: Floats) -> float:
     if a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
-
-
-def fit_confidence(top_probability: Floats, correct: Bools, steps: int = 200) -> tuple[float, float]:
-    """A logistic curve from the top label's log-odds to the chance that the label is right.
-
-    Platt scaling (Platt, 1999) on the winning label, fitted by Newton's method.
-
-    Args:
-        top_probability: (texts,) the probability of the reported label.
-        correct: (texts,) whether that label was among the annotators'.
-        steps: at most this many Newton steps.
-
-    Returns:
-        Slope and intercept: confidence = sigmoid(slope * logit(p) + intercept).
-    """
-    clipped = np.clip(top_probability.astype(np.float64), 1e-6, 1 - 1e-6)
-    design = np.stack([np.log(clipped / (1 - clipped)), np.ones_like(clipped)], axis=1)
-    weights = np.zeros(2)
-    for _ in range(steps):
-        chance = 1.0 / (1.0 + np.exp(-design @ weights))
-        gradient = design.T @ (correct - chance) - 1e-3 * weights
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-3 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        weights += step
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(weights[0]), float(weights[1])

@@ -151,9 +151,30 @@ class Constants:
     def weight(self, node: Any) -> Floats | None:
         """The matrix (in, out) of a node that multiplies with a constant; None for any other node.
 
+        Inputs may be scaled one by one just before the product (SmoothQuant; Xiao et al., ICML 2023); the
+        matrix is then the one for inputs before that.
+
         Raises:
             WeightError: the node is of a form that this code doesn't know.
         """
+        found = self._stored_weight(node)
+        if found is None:
+            return None
+        name = node.input[0]
+        for _ in range(MOST_STEPS):
+            maker = self.maker(name)
+            if maker is None:
+                break
+            if maker.op_type == "Mul":
+                factors = [value for value in map(self.value, maker.input) if value is not None]
+                if len(factors) == 1 and factors[0].shape == (len(found),) and len(found) > 1:
+                    return np.asarray(found * factors[0][:, None], dtype=np.float32)
+            if maker.op_type not in (*_PASSING, "DynamicQuantizeLinear"):
+                break
+            name = maker.input[0]
+        return found
+
+    def _stored_weight(self, node: Any) -> Floats | None:
         kind = node.op_type
         if kind in ("MatMul", "Gemm"):
             found = self.value(node.input[1])

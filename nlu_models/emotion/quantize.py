@@ -1,220 +1,157 @@
-"""Writes a trained encoder as an int8 ONNX graph of under 30 MB.
+"""Writes a trained encoder as an ONNX graph, in float32 or in one of several 8- and 4-bit forms.
 
-The word embeddings are stored as int8 with one scale per token (one scale for all 30,522 rows, which is
-what onnxruntime's own quantiser would use, costs accuracy); every matrix product is quantised by
-onnxruntime, weights per output channel and activations per batch as they come.
+A BERT's graph is written node by node (`graph`), any other encoder's by torch's exporter (`traced`). The word
+embeddings are stored as int8 with one scale per token, the heads in float32; a `Method` says how the matrix
+products between them are done.
 """
 
 from __future__ import annotations
 
-import logging
-import math
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
-from nlu_models.emotion.infer import OUTPUTS
+from nlu_models.emotion.graph import PAD_MULTIPLE, Form, Graph, Linear, is_bert, write_bert
+from nlu_models.emotion.infer import PAD_TO
+from nlu_models.emotion.linears import BlockLinear, StaticLinear, dynamic_linear, float_linear, row_linear
+from nlu_models.emotion.ranges import find_scales, watch
+from nlu_models.emotion.run_folder import UNREADABLE, load_torch, replacing
+from nlu_models.emotion.shapes import fit_to_state
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder
-from nlu_models.errors import WeightError
+from nlu_models.errors import InputError, WeightError
 
-OPSET = 17
-MASKED = -10000.0  # added to attention scores of padding
-INT8_MAX = 127.0
-FLOAT_TENSOR = 1  # onnx.TensorProto.FLOAT: fused nodes are beyond onnx's own type inference
+DEFAULT_METHOD = "smooth"
+SMOOTH_ALPHA = 0.8  # of SmoothQuant; 0.7 to 0.9 are alike
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """How the matrix products are quantised.
+class Method:
+    """A way of writing a graph.
 
     Attributes:
-        per_channel: one scale per output channel instead of one per matrix.
-        reduce_range: 7 bits instead of 8, for processors whose 16-bit sums would saturate.
-        unsigned_weights: uint8 weights instead of int8. Measured here to lose nothing against float32 (int8
-            lost 0.002 macro-F1), and exact on processors without VNNI, where int8 sums saturate.
-        keep_heads: leave the three heads in float.
+        name: as it is chosen.
+        title: what it is, for tables.
+        linear: how matrix products are done; None where that takes calibration.
+        range: which kind of range calibration looks for.
+        alpha: of SmoothQuant, 0 for none.
+        is_independent: whether a text's numbers are the same whatever is in its batch.
     """
 
-    per_channel: bool = True
-    reduce_range: bool = False
-    unsigned_weights: bool = True
-    keep_heads: bool = True
+    name: str
+    title: str
+    linear: Linear | None = None
+    range: str = ""
+    alpha: float = 0.0
+    is_independent: bool = True
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether it has to see texts to find its scales."""
+        return self.linear is None
 
 
-class Int8Embedding(nn.Module):  # type: ignore[misc]
-    """An embedding table as int8 rows, each with its own scale.
-
-    Args:
-        table: (tokens, width) float32.
-    """
-
-    rows: Tensor
-    scales: Tensor
-
-    def __init__(self, table: Tensor) -> None:
-        super().__init__()
-        scales = table.abs().amax(dim=1, keepdim=True).clamp(min=1e-8) / INT8_MAX
-        self.register_buffer("rows", torch.round(table / scales).to(torch.int8))
-        self.register_buffer("scales", scales)
-
-    def forward(self, ids: Tensor) -> Tensor:
-        """The rows of `ids`: (..., width) float32."""
-        rows: Tensor = self.rows[ids].to(torch.float32) * self.scales[ids]
-        return rows
-
-
-class Exported(nn.Module):  # type: ignore[misc]
-    """The encoder as it is exported: an additive mask, and the heads named in `OUTPUTS`."""
-
-    def __init__(self, model: MultiTaskEncoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Emotion logits (batch, labels), axes (batch, 3), embeddings (batch, width)."""
-        encoder: Any = self.model.encoder
-        added = (1.0 - attention_mask.unsqueeze(1).unsqueeze(2).to(torch.float32)) * MASKED
-        hidden = encoder.embeddings(input_ids=input_ids)
-        for layer in encoder.encoder.layer:
-            attention, heads = layer.attention, encoder.config.num_attention_heads
-            mixed = _attend(attention.self, heads, hidden, added)
-            hidden = attention.output.LayerNorm(attention.output.dense(mixed) + hidden)
-            wide = layer.intermediate.intermediate_act_fn(layer.intermediate.dense(hidden))
-            hidden = layer.output.LayerNorm(layer.output.dense(wide) + hidden)
-        kept = attention_mask.to(torch.float32).unsqueeze(-1)
-        pooled = (hidden * kept).sum(dim=1) / kept.sum(dim=1)
-        embedding = self.model.embedding(pooled)
-        length = embedding.square().sum(dim=-1, keepdim=True).clamp(min=1e-24).sqrt()
-        return self.model.emotion(pooled), torch.tanh(self.model.vad(pooled)), embedding / length
+METHODS = {
+    method.name: method
+    for method in (
+        Method("float32", "float32", float_linear),
+        Method("dynamic", "int8, a scale per pass", dynamic_linear, is_independent=False),
+        Method("row", "int8, a scale per token", row_linear),
+        Method("static", "int8, fixed scales, whole range", range="minmax"),
+        Method("static-percentile", "int8, fixed scales, 99.99 %", range="percentile"),
+        Method("static-mse", "int8, fixed scales, least error", range="mse"),
+        Method("smooth", "int8, fixed scales, SmoothQuant", range="minmax", alpha=SMOOTH_ALPHA),
+        # A token alone takes another way through these than several, and differs in the last digits.
+        Method("block8", "8-bit blocks of 128", BlockLinear(8, 128), is_independent=False),
+        Method("block4", "4-bit blocks of 32", BlockLinear(4, 32), is_independent=False),
+    )
+}
+TRACED_METHODS = ("float32", "dynamic")  # for encoders that are no BERT
 
 
 def load_checkpoint(run: Path) -> MultiTaskEncoder:
-    """The model of a run folder, ready to infer.
+    """The model of a run folder, ready to infer; it may have been pruned.
 
     Raises:
         WeightError: `model.pt` is missing or not of this code.
     """
     path = run / "model.pt"
-    if not path.is_file():
-        raise WeightError(f"{path} is missing; nlu_models.emotion.train writes it")
+    saved = load_torch(path)
     try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)
         model = MultiTaskEncoder(EncoderConfig(**saved["config"]))
+        fit_to_state(model, saved["state"])
         model.load_state(saved["state"])
-    except (RuntimeError, KeyError, TypeError, OSError, EOFError, ValueError, UnpicklingError) as error:
+    except UNREADABLE as error:
         raise WeightError(f"{path} is not a checkpoint of this code: {error}") from error
     model.eval()
     return model
 
 
-def write_float(model: MultiTaskEncoder, path: Path) -> None:
-    """Writes the float32 graph, the measure for what quantising costs."""
-    _export(Exported(model).eval(), path)
+def choose_method(name: str | None, model: MultiTaskEncoder) -> Method:
+    """The method of a name, or the best one that the model's encoder allows.
+
+    Raises:
+        InputError: there is no such method, or not for this encoder.
+    """
+    allowed = list(METHODS) if is_bert(model.encoder) else list(TRACED_METHODS)
+    chosen = name or (DEFAULT_METHOD if DEFAULT_METHOD in allowed else "dynamic")
+    if chosen not in METHODS:
+        raise InputError(f"the method is {chosen!r}, expected one of {', '.join(METHODS)}")
+    if chosen not in allowed:
+        kind = model.encoder.config.model_type
+        raise InputError(f"the method {chosen!r} is for BERT; a {kind} takes {' or '.join(allowed)}")
+    return METHODS[chosen]
 
 
-def write_int8(model: MultiTaskEncoder, path: Path, how: Quantization | None = None) -> None:
-    """Writes the int8 graph; the model's word embeddings are replaced by their int8 form.
+def write_graph(
+    model: MultiTaskEncoder,
+    path: Path,
+    method: Method,
+    max_tokens: int,
+    token_ids: Sequence[Sequence[int]] = (),
+) -> int:
+    """Writes a graph, whole or not at all.
 
     Args:
-        model: in eval mode.
+        model: in eval mode; left as it is.
         path: of the graph.
-        how: by default `Quantization()`.
+        method: how; one that `choose_method` allows.
+        max_tokens: the longest text the graph is to read.
+        token_ids: training texts, for methods that need them.
+
+    Returns:
+        The file's size in bytes.
+
+    Raises:
+        DataError: the method needs texts and there are none.
+        NluModelError: the file can't be written.
     """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    if not is_bert(model.encoder):
+        from nlu_models.emotion.traced import traced_graph
 
-    how = how or Quantization()
-    encoder: Any = model.encoder
-    words = encoder.embeddings.word_embeddings
-    encoder.embeddings.word_embeddings = Int8Embedding(words.weight.detach())
-    try:
-        with tempfile.TemporaryDirectory() as folder, _quiet():
-            float_path = Path(folder) / "float.onnx"
-            _export(Exported(model).eval(), float_path)
-            _fuse(float_path)
-            heads = _head_nodes(float_path) if how.keep_heads else []
-            quantize_dynamic(
-                float_path,
-                path,
-                op_types_to_quantize=["MatMul", "Gemm", "Attention"],
-                per_channel=how.per_channel,
-                reduce_range=how.reduce_range,
-                weight_type=QuantType.QUInt8 if how.unsigned_weights else QuantType.QInt8,
-                nodes_to_exclude=heads,
-                extra_options={"MatMulConstBOnly": True, "DefaultTensorType": FLOAT_TENSOR},
-            )
-    finally:
-        encoder.embeddings.word_embeddings = words
+        proto: Any = traced_graph(model, is_int8=method.name != "float32")
+    else:
+        is_float = method.name == "float32"
+        form = Form(max_tokens, int8_words=not is_float, approximate=not is_float)
+        linear = method.linear or _calibrated(model, method, max_tokens, token_ids)
+        proto = write_bert(model, linear, form)
+        if method.is_independent:
+            entry = proto.metadata_props.add()
+            entry.key, entry.value = PAD_TO, str(PAD_MULTIPLE)
+    content = proto.SerializeToString()
+    with replacing(path) as target:
+        target.write(content)
+    return len(content)
 
 
-def _export(model: nn.Module, path: Path) -> None:
-    ids = torch.ones((2, 9), dtype=torch.int64)
-    mask = torch.ones_like(ids)
-    mask[1, 6:] = 0
-    inputs = ("input_ids", "attention_mask")
-    axes: dict[str, dict[int, str]] = {name: {0: "batch", 1: "tokens"} for name in inputs}
-    axes |= {name: {0: "batch"} for name in OUTPUTS}
-    with torch.no_grad(), _quiet():
-        torch.onnx.export(
-            model,
-            (ids, mask),
-            str(path),
-            input_names=list(inputs),
-            output_names=list(OUTPUTS),
-            dynamic_axes=axes,
-            opset_version=OPSET,
-            dynamo=False,  # the newer exporter needs onnxscript
-        )
+def _calibrated(
+    model: MultiTaskEncoder, method: Method, max_tokens: int, token_ids: Sequence[Sequence[int]]
+) -> StaticLinear:
+    weights: dict[str, Any] = {}
 
+    def note(graph: Graph, site: str, read: str, weight: Any, bias: Any) -> str:
+        weights[site] = weight
+        return float_linear(graph, site, read, weight, bias)
 
-def _fuse(path: Path) -> None:
-    """Merges what belongs to one layer norm, one GELU and one attention into one node each, in place."""
-    from onnxruntime.transformers.fusion_options import FusionOptions
-    from onnxruntime.transformers.optimizer import optimize_model
-
-    options = FusionOptions("bert")
-    options.enable_embed_layer_norm = False  # it knows float tables only
-    fused = optimize_model(str(path), model_type="bert", opt_level=0, optimization_options=options)
-    fused.save_model_to_file(str(path))
-
-
-def _head_nodes(path: Path) -> list[str]:
-    """The nodes after pooling: they read one row per text, so int8 saves nothing there."""
-    import onnx
-
-    graph = onnx.load(str(path)).graph
-    gemms = [node.name for node in graph.node if node.op_type == "Gemm"]
-    return gemms + [f"{name}_MatMul" for name in gemms]  # the quantiser splits each into product and sum
-
-
-def _attend(attention: Any, n_heads: int, hidden: Tensor, added: Tensor) -> Tensor:
-    """Self-attention (batch, tokens, width), spelled the way onnxruntime knows how to fuse."""
-
-    def split(mixed: Tensor) -> Tensor:
-        return mixed.view(mixed.size(0), mixed.size(1), n_heads, -1).permute(0, 2, 1, 3)
-
-    query, key, value = (split(part(hidden)) for part in (attention.query, attention.key, attention.value))
-    scores = torch.matmul(query, key.transpose(-1, -2)) / math.sqrt(query.size(-1))
-    read = torch.matmul(torch.softmax(scores + added, dim=-1), value)
-    return read.permute(0, 2, 1, 3).contiguous().view(hidden.size(0), hidden.size(1), -1)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporters' notes about their own internals off the terminal."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        root.setLevel(level)
+    watched = watch(write_bert(model, note, Form(max_tokens, observe=True)), token_ids)
+    return StaticLinear(find_scales(watched, weights, method.range, method.alpha))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nlu_models.emotion.labels import EKMAN, GOEMOTIONS, SENTIMENT, VAD, group_scores
+from nlu_models.emotion.groups import group_shares, memberships
+from nlu_models.emotion.labels import GOEMOTIONS, GROUPINGS, VAD, group_scores, groupings_of
 from nlu_models.emotion.weights import WeightConfig
 
 DECIMALS = 4
@@ -19,22 +22,26 @@ def decide(scores: NDArray[np.floating[Any]], thresholds: Sequence[float]) -> tu
     """The label to report and all labels that hold.
 
     Args:
-        scores: (labels,) probabilities.
+        scores: (labels,) calibrated probabilities.
         thresholds: per label.
 
     Returns:
         The index of the label: the most probable of those that hold, else the most probable of all;
         and the indices of those that hold, most probable first.
     """
-    held = [int(index) for index in np.argsort(-scores, kind="stable") if scores[index] >= thresholds[index]]
+    return _decide(scores, np.flatnonzero(scores >= np.asarray(thresholds)))
+
+
+def _decide(scores: NDArray[np.floating[Any]], holding: NDArray[np.int64]) -> tuple[int, list[int]]:
+    held = sorted(holding.tolist(), key=lambda index: -scores[index])
     return (held[0] if held else int(np.argmax(scores))), held
 
 
 def confidence_of(probability: float, slope: float, intercept: float) -> float:
-    """The chance, in [0, 1], that a label reported with this probability is right."""
+    """The chance, in [0, 1], that a label reported with this calibrated probability is right."""
     clipped = min(max(probability, 1e-6), 1.0 - 1e-6)
-    odds = slope * float(np.log(clipped / (1.0 - clipped))) + intercept
-    return 1.0 / (1.0 + float(np.exp(-np.clip(odds, -50.0, 50.0))))
+    odds = slope * math.log(clipped / (1.0 - clipped)) + intercept
+    return 1.0 / (1.0 + math.exp(-min(max(odds, -50.0), 50.0)))
 
 
 def make_reading(
@@ -43,22 +50,55 @@ def make_reading(
     """The reading of one text that was read.
 
     Args:
-        scores: (labels,) probabilities.
+        scores: (labels,) probabilities, as the encoder gives them.
         axes: (3,) valence, arousal, dominance in [-1, 1].
         config: of the weight that read it.
     """
-    top, held = decide(scores, config.thresholds)
-    confidence = confidence_of(float(scores[top]), **config.confidence)
-    return _assemble(
-        label=config.labels[top],
-        labels=[config.labels[index] for index in held],
-        scores={label: float(score) for label, score in zip(config.labels, scores, strict=True)},
-        axes=[float(value) for value in axes],
-        confidence=confidence,
-        abstained=confidence < config.abstain_below,
-        degraded=False,
-        model=config.model,
-    )
+    return make_readings(scores[None, :], axes[None, :], config)[0]
+
+
+def make_readings(
+    scores: NDArray[np.floating[Any]], axes: NDArray[np.floating[Any]], config: WeightConfig
+) -> list[dict[str, Any]]:
+    """The readings of texts that were read; together, since what numpy does once takes as long as for one.
+
+    Args:
+        scores: (texts, labels) probabilities, as the encoder gives them.
+        axes: (texts, 3) valence, arousal, dominance in [-1, 1].
+        config: of the weight that read them.
+    """
+    plain = np.asarray(scores, dtype=np.float64)
+    calibrated = plain if config.calibration is None else config.calibration.apply(plain)
+    if "vad" not in config.trained_heads:
+        axes = np.zeros_like(axes)
+    held = calibrated >= np.array(config.thresholds)
+    shares = {
+        name: (list(GROUPINGS[name]), group_shares(calibrated, members).round(DECIMALS).tolist())
+        for name, members in _members_of(config.labels).items()
+    }
+    rounded = calibrated.round(DECIMALS).tolist()
+    places = np.asarray(axes, dtype=np.float64).round(DECIMALS).tolist()
+    readings = []
+    for row, numbers in enumerate(rounded):
+        top, holding = _decide(calibrated[row], np.flatnonzero(held[row]))
+        confidence = confidence_of(float(calibrated[row, top]), **config.confidence)
+        groups = {name: dict(zip(names, of[row], strict=True)) for name, (names, of) in shares.items()}
+        readings.append(
+            {
+                "label": config.labels[top],
+                "labels": [config.labels[index] for index in holding],
+                "scores": dict(zip(config.labels, numbers, strict=True)),
+                "ekman": groups.get("ekman", {}),
+                "sentiment": groups.get("sentiment", {}),
+                **dict(zip(VAD, places[row], strict=True)),
+                "confidence": round(confidence, DECIMALS),
+                "abstained": confidence < config.abstain_below,
+                "degraded": False,
+                "modalities": ["text"],
+                "model": config.model,
+            }
+        )
+    return readings
 
 
 def unread(model: str, degraded: bool) -> dict[str, Any]:
@@ -68,41 +108,27 @@ def unread(model: str, degraded: bool) -> dict[str, Any]:
         model: the weight that declined, or `NO_MODEL`.
         degraded: whether that is because the weight could not be loaded or run.
     """
-    return _assemble(
-        label="neutral",
-        labels=[],
-        scores=dict.fromkeys(GOEMOTIONS, 0.0),
-        axes=[0.0] * len(VAD),
-        confidence=0.0,
-        abstained=True,
-        degraded=degraded,
-        model=model,
-    )
-
-
-def _assemble(
-    label: str,
-    labels: list[str],
-    scores: dict[str, float],
-    axes: list[float],
-    confidence: float,
-    abstained: bool,
-    degraded: bool,
-    model: str,
-) -> dict[str, Any]:
+    scores = dict.fromkeys(GOEMOTIONS, 0.0)
+    groups = groupings_of(GOEMOTIONS)
     return {
-        "label": label,
-        "labels": labels,
-        "scores": _rounded(scores),
-        "ekman": _rounded(group_scores(scores, EKMAN)),
-        "sentiment": _rounded(group_scores(scores, SENTIMENT)),
-        **_rounded(dict(zip(VAD, axes, strict=True))),
-        "confidence": round(confidence, DECIMALS),
-        "abstained": abstained,
+        "label": "neutral",
+        "labels": [],
+        "scores": scores,
+        "ekman": _rounded(group_scores(scores, groups["ekman"])),
+        "sentiment": _rounded(group_scores(scores, groups["sentiment"])),
+        **dict.fromkeys(VAD, 0.0),
+        "confidence": 0.0,
+        "abstained": True,
         "degraded": degraded,
         "modalities": ["text"],
         "model": model,
     }
+
+
+@lru_cache(maxsize=8)
+def _members_of(labels: tuple[str, ...]) -> Mapping[str, NDArray[np.bool_]]:
+    """Which label is of which group; the same for every reading of a weight."""
+    return memberships(labels)
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

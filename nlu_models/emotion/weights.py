@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nlu_models.emotion.labels import GOEMOTIONS
+from nlu_models.emotion.calibration import Calibration
+from nlu_models.emotion.labels import groupings_of
 from nlu_models.errors import WeightError
 
 MODEL_FILE = "model.onnx"
@@ -15,6 +17,8 @@ TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.json"
 CARD_FILE = "MODEL_CARD.md"
+HEADS = ("emotion", "vad", "embedding", "risk")
+DEFAULT_HEADS = ("emotion", "vad", "embedding")
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,18 @@ class WeightConfig:
         name: such as "emotion-en".
         version: of the weight; readings carry it.
         languages: ISO 639-1 codes the weight was trained on.
-        labels: in the order of the graph's emotion logits.
-        thresholds: per label, the probability from which it counts, in (0, 1).
-        confidence: "slope" and "intercept" of the logistic curve over the label's log-odds.
+        labels: in the order of the graph's emotion logits; GoEmotions' 28 or any others.
+        thresholds: per label, the calibrated probability from which it counts, in (0, 1).
+        confidence: "slope" and "intercept" of the logistic curve over the label's calibrated log-odds.
         abstain_below: the confidence under which the reader does not commit itself, [0, 1].
         max_tokens: longer texts are cut.
         embedding_width: of the sentence embedding.
+        calibration: the curves that make the label probabilities mean what they say; None leaves them
+            as the encoder gives them.
+        group_thresholds: of each grouping that the labels allow, group to the share from which it holds.
+        target_error: how often the label may be wrong where the reader commits itself, which
+            `abstain_below` was chosen for; None where nobody stated it.
+        trained_heads: the outputs of the graph that mean something.
     """
 
     name: str
@@ -42,12 +52,17 @@ class WeightConfig:
     abstain_below: float
     max_tokens: int
     embedding_width: int
+    calibration: Calibration | None = None
+    group_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    target_error: float | None = None
+    trained_heads: tuple[str, ...] = DEFAULT_HEADS
 
     def __post_init__(self) -> None:
-        if self.labels != GOEMOTIONS:
-            raise WeightError(
-                f"the weight has {len(self.labels)} labels that are not GoEmotions' 28 in order"
-            )
+        if not self.labels or not all(isinstance(label, str) and label.strip() for label in self.labels):
+            raise WeightError(f"labels are {list(self.labels)!r:.80}, expected at least one name")
+        if len(set(self.labels)) != len(self.labels):
+            twice = next(label for label in self.labels if self.labels.count(label) > 1)
+            raise WeightError(f"the label {twice!r} comes twice")
         if len(self.thresholds) != len(self.labels) or not all(0.0 < t < 1.0 for t in self.thresholds):
             raise WeightError("the weight needs one threshold in (0, 1) per label")
         if set(self.confidence) != {"slope", "intercept"}:
@@ -56,6 +71,16 @@ class WeightConfig:
             raise WeightError(f"abstain_below is {self.abstain_below}, expected 0 to 1")
         if not 8 <= self.max_tokens <= 512:
             raise WeightError(f"max_tokens is {self.max_tokens}, expected 8 to 512")
+        if self.calibration is not None and len(self.calibration.slope) != len(self.labels):
+            raise WeightError(
+                f"calibration has {len(self.calibration.slope)} curves, expected one per label, "
+                f"{len(self.labels)}"
+            )
+        self._check_groups()
+        if self.target_error is not None and not 0.0 < self.target_error < 1.0:
+            raise WeightError(f"target_error is {self.target_error}, expected between 0 and 1")
+        if unknown := set(self.trained_heads) - set(HEADS):
+            raise WeightError(f"trained_heads has {sorted(unknown)[0]!r}, expected among {', '.join(HEADS)}")
 
     @property
     def model(self) -> str:
@@ -82,6 +107,13 @@ class WeightConfig:
                 abstain_below=float(data["abstain_below"]),
                 max_tokens=int(data["max_tokens"]),
                 embedding_width=int(data["embedding_width"]),
+                calibration=_calibration(data.get("calibration")),
+                group_thresholds={
+                    name: {group: float(value) for group, value in groups.items()}
+                    for name, groups in data.get("group_thresholds", {}).items()
+                },
+                target_error=None if data.get("target_error") is None else float(data["target_error"]),
+                trained_heads=tuple(data.get("trained_heads", DEFAULT_HEADS)),
             )
         except OSError as error:
             raise WeightError(f"{path} can't be read: {error.strerror}") from error
@@ -92,3 +124,15 @@ class WeightConfig:
         """Writes `config.json` into a weight folder."""
         text = json.dumps(asdict(self), indent=1) + "\n"
         (folder / CONFIG_FILE).write_text(text, encoding="utf-8")
+
+    def _check_groups(self) -> None:
+        allowed = groupings_of(self.labels)
+        for name, groups in self.group_thresholds.items():
+            if name not in allowed:
+                raise WeightError(f"group_thresholds has {name!r}, which these labels can't be grouped by")
+            if set(groups) != set(allowed[name]) or not all(0.0 < value < 1.0 for value in groups.values()):
+                raise WeightError(f"group_thresholds of {name} need one number in (0, 1) per group")
+
+
+def _calibration(fields: Any) -> Calibration | None:
+    return None if fields is None else Calibration.from_dict(fields)

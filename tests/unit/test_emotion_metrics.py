@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from nlu_models.emotion import metrics
 
@@ -37,22 +37,6 @@ def test_tuned_thresholds_are_the_best_of_the_grid(rows: tuple[np.ndarray, np.nd
 def test_a_label_without_a_true_row_keeps_the_default(rows: tuple[np.ndarray, np.ndarray]) -> None:
     truth, probabilities = rows
     assert metrics.tune_thresholds(truth, probabilities)[5] == metrics.DEFAULT_THRESHOLD
-    assert metrics.tune_thresholds_smoothly(truth, probabilities)[5] == metrics.DEFAULT_THRESHOLD
-
-
-def test_smooth_thresholds_ignore_a_lucky_tooth() -> None:
-    # One true row stands alone far above the rest: cutting just there is best by luck.
-    probabilities = np.concatenate([np.linspace(0.1, 0.9, 80), [0.95]])[:, None]
-    truth = np.concatenate([np.tile([False, True], 40), [True]])[:, None]
-    smooth = metrics.tune_thresholds_smoothly(truth, probabilities)
-    assert 0.0 < smooth[0] < 0.9
-
-
-def test_smooth_thresholds_are_close_to_the_best_on_easy_data(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    truth, probabilities = rows
-    best = metrics.macro_f1(truth, probabilities >= metrics.tune_thresholds(truth, probabilities))
-    smooth = metrics.macro_f1(truth, probabilities >= metrics.tune_thresholds_smoothly(truth, probabilities))
-    assert best - 0.08 <= smooth <= best + 1e-9
 
 
 def test_crossfitting_is_no_better_than_tuning_on_the_same_rows(rows: tuple[np.ndarray, np.ndarray]) -> None:
@@ -61,13 +45,37 @@ def test_crossfitting_is_no_better_than_tuning_on_the_same_rows(rows: tuple[np.n
     assert metrics.crossfit_macro_f1(truth, probabilities) <= tuned
 
 
-def test_confidence_curve_recovers_a_known_one() -> None:
-    random = np.random.default_rng(5)
-    probability = random.uniform(0.05, 0.95, 50_000)
-    chance = 1 / (1 + np.exp(-(0.8 * np.log(probability / (1 - probability)) + 0.4)))
-    slope, intercept = metrics.fit_confidence(probability, random.random(50_000) < chance)
-    assert slope == pytest.approx(0.8, abs=0.05)
-    assert intercept == pytest.approx(0.4, abs=0.05)
+def test_averages_agree_with_scikit_learn(rows: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, probabilities = rows
+    predicted = probabilities >= 0.45
+    found = metrics.averages(truth, predicted, probabilities)
+    kept = truth[:, :5], predicted[:, :5]  # the last label has no true row
+    for average, scores in found.items():
+        assert scores["f1"] == pytest.approx(f1_score(*kept, average=average, zero_division=0))
+        assert scores["roc_auc"] == pytest.approx(
+            roc_auc_score(kept[0], probabilities[:, :5], average=average)
+        )
+    assert set(found) == {"macro", "micro", "weighted"}
+
+
+def test_each_label_is_measured_by_itself(rows: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, probabilities = rows
+    predicted = probabilities >= 0.45
+    found = metrics.per_label(truth, predicted, probabilities)
+    for label in range(5):
+        precision, recall, f1, _ = precision_recall_fscore_support(
+            truth[:, label], predicted[:, label], average="binary", zero_division=0
+        )
+        row = found[label]
+        assert (row["precision"], row["recall"], row["f1"]) == pytest.approx((precision, recall, f1))
+        assert row["accuracy"] == pytest.approx((truth[:, label] == predicted[:, label]).mean())
+    assert found[5]["roc_auc"] is None
+    assert found[5]["f1"] == 0.0
+
+
+def test_nothing_is_averaged_where_no_label_is_there() -> None:
+    empty = np.zeros((10, 3), dtype=bool)
+    assert metrics.averages(empty, empty, np.full((10, 3), 0.2)) == {}
 
 
 def test_pearson_of_a_constant_is_zero() -> None:

@@ -27,7 +27,9 @@ WORDS = [
 ]  # fmt: skip
 
 
-def make_weights(folder: Path, languages: tuple[str, ...] = ("en",)) -> Path:
+def make_weights(
+    folder: Path, languages: tuple[str, ...] = ("en",), labels: tuple[str, ...] = GOEMOTIONS
+) -> Path:
     """Writes the weight folder and returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer(WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))
@@ -38,22 +40,23 @@ def make_weights(folder: Path, languages: tuple[str, ...] = ("en",)) -> Path:
         name="tiny",
         version="0",
         languages=languages,
-        labels=GOEMOTIONS,
-        thresholds=(0.4,) * len(GOEMOTIONS),
+        labels=labels,
+        thresholds=(0.4,) * len(labels),
         confidence={"slope": 1.0, "intercept": 0.0},
         abstain_below=0.2,
         max_tokens=MAX_TOKENS,
         embedding_width=WIDTH,
     ).save(folder)
-    onnx.save(_graph(), str(folder / MODEL_FILE))
+    onnx.save(_graph(labels), str(folder / MODEL_FILE))
     return folder
 
 
-def _graph() -> onnx.ModelProto:
+def _graph(labels: tuple[str, ...]) -> onnx.ModelProto:
     random = np.random.default_rng(0)
-    emotion = np.full((len(WORDS), len(GOEMOTIONS)), -4.0, dtype=np.float32)
-    emotion[WORDS.index("furious"), GOEMOTIONS.index("anger")] = 30.0
-    emotion[WORDS.index("grateful"), GOEMOTIONS.index("gratitude")] = 30.0
+    emotion = np.full((len(WORDS), len(labels)), -4.0, dtype=np.float32)
+    for word, label in (("furious", "anger"), ("grateful", "gratitude")):
+        if label in labels:
+            emotion[WORDS.index(word), labels.index(label)] = 30.0
     vad = np.zeros((len(WORDS), 3), dtype=np.float32)
     vad[WORDS.index("furious")] = (-3.0, 3.0, 1.0)
     tables = {"emotion": emotion, "vad": vad, "embedding": random.normal(size=(len(WORDS), WIDTH))}

@@ -1,0 +1,38 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """Adds what texts to measure on: GoEmotions or a table of one's own."""
+    texts = parser.add_mutually_exclusive_group(required=True)
+    texts.add_argument("--goemotions", type=Path, metavar="DIR", help="folder of GoEmotions")
+    texts.add_argument(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="labelled CSV, TSV or JSONL with the columns text and labels",
+    )
+    parser.add_argument("--split", default="dev", help="of GoEmotions (default: %(default)s)")
+
+
+def add_repeats(parser: argparse.ArgumentParser, default: int = 20) -> None:
+    """Adds how often cross-fitting is repeated."""
+    parser.add_argument(
+        "--repeats",
+        type=positive,
+        default=default,
+        metavar="N",
+        help="of the 10-fold cross-fitting, about 2 s each on GoEmotions dev (default: %(default)s)",
+    )
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value

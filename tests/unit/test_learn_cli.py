@@ -1,0 +1,484 @@
+"""`attune emotion learn`, from its arguments to what is kept and what is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from bot.__main__ import main  # noqa: E402
+from bot.core.correction import CorrectionStatus  # noqa: E402
+from bot.core.reading import EmotionReading, RiskReading  # noqa: E402
+from bot.storage import corrections, readings, tables, turns  # noqa: E402
+from bot.storage.database import Database  # noqa: E402
+from nlu_models.emotion.data import LabelledText  # noqa: E402
+from nlu_models.emotion.labels import GOEMOTIONS  # noqa: E402
+from nlu_models.emotion.learn import finetune  # noqa: E402
+from nlu_models.emotion.learn.finetune import LearningArguments, split  # noqa: E402
+from nlu_models.emotion.learn.guard import Check  # noqa: E402
+from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_tokenizer  # noqa: E402
+from nlu_models.errors import InputError  # noqa: E402
+from tests.unit.tiny_bases import WORDS, make_base  # noqa: E402
+from tests.unit.tiny_weights import make_weights  # noqa: E402
+
+ANGER, JOY, SADNESS, NEUTRAL = (GOEMOTIONS.index(name) for name in ("anger", "joy", "sadness", "neutral"))
+MEANING = {"happy": JOY, "sad": SADNESS, "deadline": ANGER, "cat": NEUTRAL}
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Database:
+    """The database that the command line finds; the weight is a tiny one."""
+    monkeypatch.setenv("ATTUNE_VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("ATTUNE_EMOTION_WEIGHTS", str(make_weights(tmp_path / "weights")))
+    monkeypatch.delenv("ATTUNE_DATABASE_URL", raising=False)
+    return Database(f"sqlite:///{tmp_path / 'var' / 'attune.db'}")
+
+
+def learn(*words: str) -> int:
+    return main(["emotion", "learn", *words])
+
+
+def kept(database: Database) -> list[Any]:
+    with database.session() as session:
+        return corrections.listing(session, list(CorrectionStatus))
+
+
+class TestKeeping:
+    """add, import, list, confirm, reject and harvest."""
+
+    def test_add_keeps_what_was_read_beside_what_is_right(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        words = ("add", "I am furious", "--labels", "Joy, amusement", "--as", "Ann", "--note", "a joke")
+        assert learn(*words) == 0
+        assert "Kept as correction 1" in capsys.readouterr().out
+        (found,) = kept(database)
+        assert (found.labels, found.author, found.note) == (("amusement", "joy"), "Ann", "a joke")
+        assert (found.model, found.reading["label"], found.status.value) == ("tiny@0", "anger", "new")
+        assert learn(*words) == 0
+        assert "correction 1 already (new)" in capsys.readouterr().out
+        assert len(kept(database)) == 1
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (("add", "x", "--labels", "angr"), "did you mean anger"),
+            (("add", "x", "--labels", " , "), "there are no labels"),
+            (("add", "  ", "--labels", "joy"), "the text is empty"),
+            (("add", "a\x07b", "--labels", "joy"), "binary"),
+            (("add", "x" * 10_001, "--labels", "joy"), "10,001 characters"),
+            (("add", "--labels", "joy"), "give a TEXT"),
+            (("add", "x", "--labels", "joy", "--as", " "), "the name is ''"),
+            (("add", "--labels", "joy", "--turn", "12"), "no turn 12"),
+            (("confirm", "7"), "no correction 7"),
+            (("reject", "0"), "0 is no number"),
+            (("list", "--limit", "-1"), "--limit is -1"),
+            (("import", "/nowhere.jsonl"), "can't be read"),
+            (("propose", "--from", "/nowhere.txt"), "can't be read"),
+            (("propose", "-n", "0"), "--count is 0"),
+            (("propose",), "no texts to ask about"),
+        ],
+    )
+    def test_bad_input_is_one_line_and_keeps_nothing(
+        self, database: Database, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+    ) -> None:
+        assert learn(*words) == 2
+        error = capsys.readouterr().err
+        assert reason in error
+        assert error.count("\n") == 1
+        database.migrate()
+        assert kept(database) == []
+
+    def test_a_turn_is_corrected_by_its_number_and_forgotten_with_it(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database.migrate()
+        with database.session() as session:
+            turn = turns.arrive(session, "web-1", "web", "I am furious", "m1", "en", 100.0)
+            answer = turns.add_bot(session, turn.conversation_id, "I see.", 101.0)
+        assert learn("add", "--turn", str(answer), "--labels", "joy") == 2
+        assert "only people's turns" in capsys.readouterr().err
+        assert learn("add", "something else", "--turn", str(turn.id), "--labels", "joy") == 2
+        assert "not that of turn" in capsys.readouterr().err
+        assert learn("add", "--turn", str(turn.id), "--labels", "joy", "--json") == 0
+        assert json.loads(capsys.readouterr().out)["turn_id"] == turn.id
+        assert [found.text for found in kept(database)] == ["I am furious"]
+        with database.session() as session:
+            session.execute(tables.turns.delete().where(tables.turns.c.id == turn.id))
+        assert kept(database) == []
+
+    def test_an_import_is_taken_over_as_a_whole_or_not_at_all(
+        self, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "rows.jsonl"
+        rows = [
+            {"text": "a", "labels": ["joy"]},
+            {"text": "b", "labels": []},
+            {"text": "c", "labels": ["fear"]},
+        ]
+        path.write_text(
+            "\n".join(json.dumps(row) for row in [*rows, {"text": "d", "labels": ["joy"], "turn_id": 5}])
+        )
+        assert learn("import", str(path)) == 2
+        assert "rows.jsonl:4: there is no turn 5" in capsys.readouterr().err
+        assert kept(database) == []
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+        assert learn("import", str(path), "--as", "Ann", "--json") == 0
+        assert json.loads(capsys.readouterr().out) == {"added": 2, "known": 0, "without_labels": 1}
+        assert learn("import", str(path)) == 0
+        assert "0 added, 2 known already, 1 without labels" in capsys.readouterr().out
+        assert {found.source.value for found in kept(database)} == {"import"}
+
+    def test_an_interrupted_import_keeps_nothing_and_can_be_repeated(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "rows.jsonl"
+        path.write_text("\n".join(json.dumps({"text": str(row), "labels": ["joy"]}) for row in range(9)))
+        real, calls = corrections.add, []
+
+        def add(*given: Any, **named: Any) -> Any:
+            calls.append(given)
+            if len(calls) == 5:
+                raise KeyboardInterrupt
+            return real(*given, **named)
+
+        monkeypatch.setattr("bot.storage.corrections.add", add)
+        assert learn("import", str(path)) == 130
+        assert kept(database) == []
+        assert learn("import", str(path)) == 0
+        assert len(kept(database)) == 9
+
+    def test_what_people_said_is_proposed_and_an_agent_decides(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database.migrate()
+        emotion = EmotionReading("joy", labels=("joy",), confidence=0.7, model="tiny@0")
+        with database.session() as session:
+            for sender, said in (("web-1", "no, I'm not happy, I'm sad"), ("web-2", "that's not it")):
+                turn = turns.arrive(session, sender, "web", f"oh great {sender}", "m1", "en", 100.0)
+                readings.add(session, turn.id, emotion, RiskReading())
+                denial = turns.arrive(session, sender, "web", said, "m2", "en", 101.0)
+                turns.set_read(session, denial.id, "en", "correct_reading", 0.9)
+        assert learn("harvest") == 0
+        assert "2 proposed" in capsys.readouterr().out
+        assert learn("harvest") == 0
+        assert "nothing new" in capsys.readouterr().out
+        first, second = kept(database)
+        assert (first.status.value, first.source.value, first.labels) == ("proposed", "person", ("sadness",))
+        assert (first.reading["label"], second.labels) == ("joy", ())
+        assert learn("confirm", str(first.id), "--as", "Ann") == 0
+        assert learn("confirm", str(second.id)) == 2
+        assert "names no feeling; give --labels" in capsys.readouterr().err
+        assert learn("confirm", str(second.id), "--labels", "annoyance") == 0
+        assert learn("reject", str(second.id), "--note", "unclear") == 0
+        first, second = kept(database)
+        assert (first.status.value, first.author) == ("new", "Ann")
+        assert (second.status.value, second.labels, second.note) == ("rejected", ("annoyance",), "unclear")
+
+    def test_the_list_shows_what_is_kept_and_nothing_a_terminal_obeys(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        learn("add", "fine \u009b31m\nthen", "--labels", "neutral")
+        learn("add", "wrong", "--labels", "fear")
+        learn("reject", "2")
+        capsys.readouterr()
+        assert learn("list") == 0
+        shown = capsys.readouterr().out
+        assert "\u009b" not in shown
+        assert "1 new, 0 used, 1 rejected" in shown
+        assert len(shown.splitlines()) == 3
+        assert learn("list", "--status", "rejected", "--json") == 0
+        assert [found["text"] for found in json.loads(capsys.readouterr().out)] == ["wrong"]
+
+    def test_without_weights_corrections_are_kept_all_the_same(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        monkeypatch.setenv("ATTUNE_EMOTION_WEIGHTS", str(tmp_path / "no"))
+        assert learn("add", "hello", "--labels", "joy") == 0
+        assert "without a reading" in capsys.readouterr().err
+        assert kept(database)[0].model is None
+
+
+class TestProposing:
+    """What to ask about, from a file and from people's turns."""
+
+    def test_a_file_becomes_questions_that_can_be_answered(
+        self, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        source, asked = tmp_path / "texts.txt", tmp_path / "ask.jsonl"
+        source.write_text(
+            "I am so furious\nmy cat and money\nmy cat and money!\n我很难过\n\nthe boss\n", "utf-8"
+        )
+        learn("add", "the boss", "--labels", "neutral")
+        assert learn("propose", "--from", str(source), "-n", "5", "-o", str(asked)) == 0
+        rows = [json.loads(line) for line in asked.read_text().splitlines()]
+        texts = [row["text"] for row in rows]
+        assert "the boss" not in texts
+        assert "我很难过" not in texts
+        assert len([text for text in texts if text.startswith("my cat")]) == 1
+        assert all(row["labels"] == [] and 0.0 < row["why"]["uncertainty"] <= 1.0 for row in rows)
+        rows[0]["labels"] = ["anger"]
+        asked.write_text("\n".join(json.dumps(row) for row in rows))
+        assert learn("import", str(asked)) == 0
+        assert len(kept(database)) == 2
+
+    def test_peoples_turns_keep_their_numbers(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        database.migrate()
+        with database.session() as session:
+            first = turns.arrive(session, "web-1", "web", "my work and my boss", "m1", "en", 100.0)
+            turns.add_bot(session, first.conversation_id, "happy to help you", 101.0)
+            second = turns.arrive(session, "web-1", "web", "I am so tired", "m2", "en", 102.0)
+        assert learn("propose") == 0
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert sorted(row["turn_id"] for row in rows) == [first.id, second.id]
+
+
+# --- training -------------------------------------------------------------------------------------------
+
+
+def labelled(rows: int, seed: int) -> list[LabelledText]:
+    """Texts in which a word decides: "happy", "sad", "deadline" (anger) or none; none is furious."""
+    draw = random.Random(seed)
+    words = [word for word in WORDS[:-1] if word != "furious" and word not in MEANING]
+    found = []
+    for row in range(rows):
+        telling = tuple(MEANING)[row % len(MEANING)]
+        chosen = [telling, *(draw.choice(words) for _ in range(draw.randint(2, 6)))]
+        draw.shuffle(chosen)
+        found.append(LabelledText(" ".join(chosen), (MEANING[telling],)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of a small model that reads such texts, and takes "furious" for a plain word."""
+    folder = tmp_path_factory.mktemp("runs") / "first"
+    folder.mkdir()
+    base = make_base(folder.parent / "base")
+    (folder / "tokenizer").mkdir()
+    for path in base.glob("*token*"):
+        (folder / "tokenizer" / path.name).write_bytes(path.read_bytes())
+    model = MultiTaskEncoder(EncoderConfig(base=str(base)))
+    torch.nn.init.normal_(
+        model.encoder.get_input_embeddings().weight
+    )  # apart, so that they are soon told apart
+    torch.nn.init.constant_(model.emotion.bias, -3.0)
+    tokenizer = load_tokenizer(str(base))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for step in range(40):
+        rows = labelled(24, 1000 + step)
+        read = tokenizer([row.text for row in rows], padding=True, return_tensors="pt")
+        target = torch.zeros(len(rows), len(GOEMOTIONS))
+        target[torch.arange(len(rows)), [row.label_ids[0] for row in rows]] = 1.0
+        outputs = model(read["input_ids"], read["attention_mask"])
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(outputs.emotion, target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    torch.save({"config": dataclasses.asdict(model.config), "state": model.state_dict()}, folder / "model.pt")
+    report = {"arguments": {"base": str(base), "max_tokens": 24, "dropout": 0.1}, "labels": list(GOEMOTIONS)}
+    (folder / "metrics.json").write_text(json.dumps(report))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def goemotions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such texts in GoEmotions' form."""
+    folder = tmp_path_factory.mktemp("goemotions")
+    (folder / "labels.txt").write_text("\n".join(GOEMOTIONS))
+    for part, rows, seed in (("train", 300, 1), ("dev", 150, 2)):
+        lines = [f"{row.text}\t{row.label_ids[0]}\tid\n" for row in labelled(rows, seed)]
+        (folder / f"{part}.tsv").write_text("".join(lines))
+    return folder
+
+
+def corrected(rows: int = 30, label: int = ANGER) -> list[LabelledText]:
+    draw = random.Random(3)
+    plain = [word for word in WORDS[:-1] if word not in MEANING]
+    return [
+        LabelledText(f"furious {' '.join(draw.choice(plain) for _ in range(4))} {row}", (label,))
+        for row in range(rows)
+    ]
+
+
+class TestTraining:
+    """Learning from corrections, and refusing to."""
+
+    def flags(self, run: Path, goemotions: Path, output: Path, *more: str) -> tuple[str, ...]:
+        return (
+            "train", "--run", str(run), "--goemotions", str(goemotions), "--output", str(output),
+            "--replayed", "60", "--epochs", "6", "--batch-size", "8", "--learning-rate", "0.003", *more,
+        )  # fmt: skip
+
+    def keep(self, database: Database, rows: list[LabelledText]) -> None:
+        database.migrate()
+        with database.session() as session:
+            for row in rows:
+                labels = [GOEMOTIONS[label] for label in row.label_ids]
+                corrections.add(
+                    session, row.text, labels, corrections.CorrectionSource.AGENT, CorrectionStatus.NEW, 1.0
+                )
+
+    def test_a_better_model_becomes_a_run_and_its_corrections_are_used(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        self.keep(database, corrected())
+        output = tmp_path / "learnt"
+        assert learn(*self.flags(run, goemotions, output, "--json")) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["written"]
+        assert report["checks"][0]["after"] > report["checks"][0]["before"] + 0.5
+        learnt = json.loads((output / "metrics.json").read_text())["learnt"]
+        assert learnt[0]["corrections"] + learnt[0]["held_out"] == 30
+        from nlu_models.emotion.quantize import load_checkpoint
+
+        model, old = load_checkpoint(output), load_checkpoint(run)
+        assert not torch.equal(model.emotion.weight, old.emotion.weight)
+        assert torch.equal(model.risk.weight, old.risk.weight)
+        assert {found.status.value for found in kept(database)} == {"used"}
+        assert {found.used_in for found in kept(database)} == {str(output)}
+        assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+        assert learn(*self.flags(run, goemotions, tmp_path / "again")) == 2
+        assert "no new corrections" in capsys.readouterr().err
+
+    def test_a_worse_model_is_refused_with_its_reasons_and_nothing_is_written(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        self.keep(database, corrected())
+        monkeypatch.setattr(finetune, "_train", _spoil)
+        output = tmp_path / "learnt"
+        assert learn(*self.flags(run, goemotions, output)) == 3
+        shown = capsys.readouterr()
+        assert "REFUSED" in shown.out
+        assert "nothing was written" in shown.err
+        assert not output.exists()
+        assert {found.status.value for found in kept(database)} == {"new"}
+
+    def test_an_interrupted_training_leaves_nothing_behind(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*given: Any) -> None:
+            raise KeyboardInterrupt
+
+        self.keep(database, corrected())
+        monkeypatch.setattr(finetune, "_train", interrupt)
+        assert learn(*self.flags(run, goemotions, tmp_path / "learnt")) == 130
+        assert {path.name for path in tmp_path.iterdir()} == {"var", "weights"}
+        assert {found.status.value for found in kept(database)} == {"new"}
+
+    @pytest.mark.parametrize(
+        ("more", "reason"),
+        [
+            (("--epochs", "0"), "epochs is 0"),
+            (("--learning-rate", "nan"), "learning_rate is nan"),
+            (("--corrections", "/nowhere.jsonl"), "can't be read"),
+        ],
+    )
+    def test_bad_settings_are_refused_before_any_work(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str], more: tuple[str, ...], reason: str,
+    ) -> None:  # fmt: skip
+        assert learn(*self.flags(run, goemotions, tmp_path / "learnt", *more)) == 2
+        assert reason in capsys.readouterr().err
+
+    def test_a_place_that_is_taken_is_refused(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        assert learn(*self.flags(run, goemotions, run)) == 2
+        assert "is there already" in capsys.readouterr().err
+        assert learn(*self.flags(run, goemotions, tmp_path / "no" / "learnt")) == 2
+        assert "is no folder" in capsys.readouterr().err
+
+    def test_a_weight_can_be_gone_on_from_too(self, run: Path, goemotions: Path, tmp_path: Path) -> None:
+        """The model of a graph, put back onto its base, reads as the graph does."""
+        import shutil
+
+        from nlu_models.emotion.dequantize import both_logits
+        from nlu_models.emotion.learn.start import start_from_run, start_from_weights
+        from nlu_models.emotion.quantize import choose_method, load_checkpoint, write_graph
+
+        weights = make_weights(tmp_path / "weights")
+        model = load_checkpoint(run)
+        write_graph(model, weights / "model.onnx", choose_method("row", model), 24)
+        shutil.copy(run / "tokenizer" / "tokenizer.json", weights / "tokenizer.json")
+        training = json.loads((run / "metrics.json").read_text())
+        (weights / "metrics.json").write_text(json.dumps({"training": training}))
+        start = start_from_weights(weights)
+        served, ours = both_logits(start.model, weights / "model.onnx", [[2, 5, 6, 3], [2, 7, 8, 9, 3]])
+        assert abs(served - ours).max() < 0.1 * served.std()
+        assert (start.max_tokens, start.labels) == (24, start_from_run(run).labels)
+
+    @pytest.mark.parametrize(("passing", "share", "tried"), [(1, 1.0, 1), (2, 0.75, 2), (9, 1.0, 3)])
+    def test_a_model_that_went_too_far_is_taken_part_of_the_way_back(
+        self, run: Path, monkeypatch: pytest.MonkeyPatch, passing: int, share: float, tried: int
+    ) -> None:
+        from nlu_models.emotion.learn.start import start_from_run
+
+        seen = []
+
+        def verdict(*given: Any, **named: Any) -> list[Check]:
+            seen.append(given)
+            return [Check("macro_f1", 0.0, 0.0, 0.0, 0.0, 0.0, len(seen) == passing)]
+
+        monkeypatch.setattr(finetune, "compare", verdict)
+        start = start_from_run(run)
+        arguments = LearningArguments(epochs=1, replayed=20, learning_rate=0.003)
+        lesson = finetune.learn(start, corrected(), labelled(40, 5), labelled(20, 6), arguments)
+        assert (lesson.share, lesson.is_better, len(seen)) == (share, passing < 9, tried)
+        assert not torch.equal(lesson.model.emotion.weight, start.model.emotion.weight)
+
+    def test_weights_between_two_models_lie_on_the_line(self, run: Path) -> None:
+        from nlu_models.emotion.quantize import load_checkpoint
+
+        old, new = load_checkpoint(run), load_checkpoint(run)
+        with torch.no_grad():
+            new.emotion.weight.add_(1.0)
+        found = finetune._between(old, new, 0.25)
+        assert torch.allclose(found.emotion.weight, old.emotion.weight + 0.25, atol=1e-6)
+        assert torch.equal(found.vad.weight, old.vad.weight)
+
+    def test_the_same_texts_are_always_held_out(self) -> None:
+        rows = corrected(60)
+        trained, held = split(rows, 0.2)
+        more_trained, more_held = split(
+            [*rows, *[LabelledText(f"new {row}", (1,)) for row in range(60)]], 0.2
+        )
+        assert {row.text for row in held} <= {row.text for row in more_held}
+        assert {row.text for row in trained} <= {row.text for row in more_trained}
+        assert len(trained) + len(held) == 60
+
+    def test_the_last_word_on_a_text_counts(self) -> None:
+        rows = [LabelledText(f"text {row}", (0,)) for row in range(20)]
+        trained, held = split([*rows, LabelledText("TEXT 3", (5,))], 0.2)
+        assert [row.label_ids for row in [*trained, *held] if row.text.lower() == "text 3"] == [(5,)]
+        assert len(trained) + len(held) == 20
+
+    def test_too_few_corrections_are_refused(self) -> None:
+        with pytest.raises(InputError, match="11 corrected texts, at least 12"):
+            split(corrected(11), 0.2)
+        _, held = split(corrected(12), 0.05)
+        assert len(held) >= 4
+
+    def test_arguments_are_checked(self) -> None:
+        with pytest.raises(InputError, match="correction_share is 2"):
+            LearningArguments(correction_share=2.0)
+
+
+def _spoil(model: Any, *given: Any) -> None:
+    """A training that ruins the model: every label's head points the other way."""
+    with torch.no_grad():
+        model.emotion.weight.normal_(std=5.0)
+        model.emotion.bias[ANGER] = -100.0
