@@ -21,6 +21,7 @@ SEPARATORS = re.compile(r"[,;|]")
 JSON_LINES = (".jsonl", ".ndjson")
 TABLES = (".csv", ".tsv", *JSON_LINES)
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
+MAX_TEXT_CHARS = 100_000
 MAX_LABELS = 1000
 
 
@@ -44,6 +45,11 @@ def read_table(path: Path) -> list[NamedRow]:
         text = fields.get("text")
         if not isinstance(text, str) or not text.strip():
             raise DataError(f"{path}:{line}: expected a text in the column 'text', found {text!r:.60}")
+        if len(text) > MAX_TEXT_CHARS:
+            raise DataError(
+                f"{path}:{line}: a text of {len(text):,} characters, expected at most {MAX_TEXT_CHARS:,}; "
+                "is a quotation mark missing?"
+            )
         rows.append(NamedRow(text, _names(path, line, fields), line))
     if not rows:
         raise DataError(f"{path} holds no rows")

@@ -67,7 +67,11 @@ def test_a_byte_order_mark_and_capital_headings_do_no_harm(tmp_path: Path) -> No
         ("a.csv", b"", "no rows"),
         ("a.csv", b"text,labels\n", "no rows"),
         ("a.csv", "text,labels\nx,y\n".encode("utf-16"), r"a\.csv:1: not UTF-8"),
-        ("a.csv", b'text,labels\n"' + b"x" * 200_000 + b'",joy\n', r"a\.csv:1: field larger"),
+        (
+            "a.csv",
+            b'text,labels\n"' + b"x" * 200_000 + b'",joy\n',
+            r"a\.csv:[12]: (field larger|a text of 200,000)",
+        ),
         ("a.jsonl", b'{"text": "a", "labels": []}\n{"text"\n', r"a\.jsonl:2: not JSON"),
         ("a.jsonl", b"[1]\n", r"a\.jsonl:1: expected an object"),
         ("a.jsonl", b'{"text": "a", "labels": 3}\n', r"a\.jsonl:1: expected names"),
