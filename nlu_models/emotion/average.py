@@ -19,8 +19,8 @@ from nlu_models.emotion.run_folder import (
     TOKENIZER_FOLDER,
     RunFolder,
     load_torch,
-    write_text,
 )
+from nlu_models.emotion.whole_files import write_text
 from nlu_models.errors import InputError, WeightError
 
 

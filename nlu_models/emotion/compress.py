@@ -24,10 +24,10 @@ from nlu_models.emotion.provenance import training_report
 from nlu_models.emotion.prune import Importance, count_parameters, measure_importance
 from nlu_models.emotion.quantize import choose_method, load_checkpoint, write_graph
 from nlu_models.emotion.recovery import padded, recover
-from nlu_models.emotion.run_folder import write_text
 from nlu_models.emotion.subjects import encode_with_progress
 from nlu_models.emotion.tables import read_text
 from nlu_models.emotion.weights import METRICS_FILE, MODEL_FILE, WeightConfig
+from nlu_models.emotion.whole_files import write_text
 from nlu_models.encoder import MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
 

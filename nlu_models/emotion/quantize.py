@@ -16,8 +16,9 @@ from nlu_models.emotion.graph import PAD_MULTIPLE, Form, Graph, Linear, is_bert,
 from nlu_models.emotion.infer import PAD_TO
 from nlu_models.emotion.linears import BlockLinear, StaticLinear, dynamic_linear, float_linear, row_linear
 from nlu_models.emotion.ranges import find_scales, watch
-from nlu_models.emotion.run_folder import UNREADABLE, load_torch, replacing
+from nlu_models.emotion.run_folder import UNREADABLE, load_torch
 from nlu_models.emotion.shapes import fit_to_state
+from nlu_models.emotion.whole_files import replacing
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
 

@@ -18,6 +18,7 @@ from nlu_models.emotion.card_sections import (
 )
 from nlu_models.emotion.labels import VAD
 from nlu_models.emotion.plots import Line, bars, chart, heat_map
+from nlu_models.emotion.whole_files import write_text
 
 TEMPLATE = Path(__file__).with_name("report.html")
 LABEL_COLUMNS = (
@@ -48,8 +49,6 @@ def write_report(path: Path, report: Mapping[str, Any]) -> None:
     Raises:
         NluModelError: it can't be written.
     """
-    from nlu_models.emotion.run_folder import write_text  # loads torch
-
     write_text(path, make_report(report))
 
 

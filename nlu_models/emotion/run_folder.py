@@ -14,17 +14,16 @@ Files appear whole or not at all: each is written beside its place, then renamed
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 
 from nlu_models.emotion.tables import read_labels, read_text
+from nlu_models.emotion.whole_files import replacing, write_text
 from nlu_models.errors import InputError, NluModelError, WeightError
 
 MODEL_FILE = "model.pt"
@@ -174,57 +173,3 @@ def save_torch(path: Path, value: Mapping[str, Any]) -> None:
     """
     with replacing(path) as target:
         torch.save(dict(value), target)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 file, whole or not at all.
-
-    Raises:
-        NluModelError: it can't be written.
-    """
-    with replacing(path) as target:
-        target.write(text.encode("utf-8"))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` when the block ends well, and vanishes when it doesn't.
-
-    Raises:
-        NluModelError: writing failed.
-    """
-    scratch: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as target:
-            scratch = Path(target.name)
-            yield target
-            target.flush()
-            os.fsync(target.fileno())
-        scratch.chmod(0o666 & ~_umask())
-        scratch.replace(path)
-        scratch = None
-    except OSError as error:
-        raise NluModelError(_cannot_write(path, error)) from error
-    except RuntimeError as error:
-        # torch reports a failed write as a RuntimeError about its archive.
-        cause = error.__cause__ or error.__context__
-        if isinstance(cause, OSError):
-            raise NluModelError(_cannot_write(path, cause)) from error
-        if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
-            raise NluModelError(
-                f"{path} can't be written (is the disk full?); what was there is kept"
-            ) from error
-        raise
-    finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)
-
-
-def _cannot_write(path: Path, error: OSError) -> str:
-    return f"{path} can't be written: {error.strerror or error}; what was there before is kept"
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -36,8 +36,8 @@ from nlu_models.emotion.run_folder import (
     UNREADABLE,
     RunFolder,
     load_torch,
-    replacing,
 )
+from nlu_models.emotion.whole_files import replacing
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder
 from nlu_models.errors import DataError, InputError, WeightError
 

@@ -43,11 +43,11 @@ from nlu_models.emotion.run_folder import (
     UNREADABLE,
     RunFolder,
     load_torch,
-    replacing,
 )
 from nlu_models.emotion.tables import read_labels
 from nlu_models.emotion.teachers import SoftTargets, Teaching, ask_teachers, load_targets, save_targets
 from nlu_models.emotion.trainer import CHOSEN_BY, STATE_STEPS, Trainer
+from nlu_models.emotion.whole_files import replacing
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_base, load_tokenizer
 from nlu_models.errors import DataError, InputError, WeightError
 

@@ -10,10 +10,13 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nlu_models.emotion.arguments import DataPaths, TrainingArguments
 from nlu_models.errors import InputError
+
+if TYPE_CHECKING:
+    from nlu_models.emotion.teachers import Teaching
 
 INTERRUPTED = 128  # plus the signal's number
 PATHS = {
@@ -93,6 +96,44 @@ def check_run(options: argparse.Namespace) -> None:
             raise InputError(
                 f"--resume takes everything from the run; leave out --{extra[0].replace('_', '-')}"
             )
+
+
+def execute_training(options: argparse.Namespace) -> int:
+    """Trains or resumes what the options ask for; returns the exit status.
+
+    Raises:
+        InputError: options don't go together.
+        NluModelError: what training raises, except an interruption.
+    """
+    check_run(options)
+    if options.resume is not None:
+        from nlu_models.emotion.train import resume
+
+        return finish(options, lambda: resume(options.resume, options.cpu, options.state_steps))
+    arguments, paths = settings_of(options), paths_of(options)
+    from nlu_models.emotion.train import train
+
+    return finish(
+        options,
+        lambda: train(
+            arguments,
+            paths,
+            options.output,
+            _teaching(options),
+            cpu=options.cpu,
+            command=sys.argv,
+            state_steps=options.state_steps,
+        ),
+    )
+
+
+def _teaching(options: argparse.Namespace) -> Teaching | None:
+    """Who teaches, for the command that has teachers."""
+    if not hasattr(options, "teachers"):
+        return None
+    from nlu_models.emotion.teachers import Teaching
+
+    return Teaching(tuple(options.teachers or ()), tuple(options.teacher_weights or ()), options.logits)
 
 
 def finish(options: argparse.Namespace, work: Callable[[], dict[str, Any]]) -> int:

@@ -19,7 +19,7 @@ from nlu_models.emotion.corpus import make_corpus, shuffled_batches, sorted_batc
 from nlu_models.emotion.datasets import Source  # noqa: E402
 from nlu_models.emotion.noise import TypingNoise  # noqa: E402
 from nlu_models.emotion.optimizer import choose_trained, depth, make_optimizer, merged_state  # noqa: E402
-from nlu_models.emotion.run_folder import replacing, write_text  # noqa: E402
+from nlu_models.emotion.whole_files import replacing, write_text  # noqa: E402
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_tokenizer, mean_pool  # noqa: E402
 from nlu_models.errors import InputError, NluModelError  # noqa: E402
 from tests.unit.tiny_bases import FAMILIES, make_base  # noqa: E402

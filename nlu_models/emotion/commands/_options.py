@@ -19,6 +19,19 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="dev", help="of GoEmotions (default: %(default)s)")
 
 
+def add_exam(parser: argparse.ArgumentParser) -> None:
+    """Adds the run to take, and what its weight is measured on."""
+    parser.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
+    parser.add_argument(
+        "--goemotions",
+        type=Path,
+        metavar="DIR",
+        help="folder of GoEmotions; by default the data that the run was trained on",
+    )
+    parser.add_argument("--emobank", type=Path, metavar="DIR", help="folder of EmoBank, for the axes")
+    parser.add_argument("--clinc", type=Path, metavar="DIR", help="folder of CLINC150, for the embedding")
+
+
 def add_repeats(parser: argparse.ArgumentParser, default: int = 20) -> None:
     """Adds how often cross-fitting is repeated."""
     parser.add_argument(

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from nlu_models.emotion.commands._options import positive
+from nlu_models.emotion.commands._options import add_exam, positive
 
 EXAMPLES = """ways (--methods):
   float32 dynamic row static static-percentile static-mse smooth block8 block4
@@ -36,15 +36,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
-    parser.add_argument(
-        "--goemotions",
-        type=Path,
-        metavar="DIR",
-        help="folder of GoEmotions; by default the data that the run was trained on",
-    )
-    parser.add_argument("--emobank", type=Path, metavar="DIR", help="folder of EmoBank, for the axes")
-    parser.add_argument("--clinc", type=Path, metavar="DIR", help="folder of CLINC150, for the embedding")
+    add_exam(parser)
     parser.add_argument("--methods", nargs="+", metavar="WAY", help="what to try (default: all below)")
     parser.add_argument(
         "--students", type=Path, nargs="+", default=[], metavar="RUN", help="distilled runs to compare with"

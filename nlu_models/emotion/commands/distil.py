@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from nlu_models.emotion.training_options import (
-    add_options,
-    check_run,
-    finish,
-    paths_of,
-    settings_of,
-)
+from nlu_models.emotion.training_options import add_options, execute_training
 
 EXAMPLES = """examples:
   attune emotion distil --teachers runs/large --goemotions DIR --emobank DIR --clinc DIR --output runs/small
@@ -49,30 +42,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="npz with arrays SOURCE_logits and SOURCE_vad in the order of the files (docs/training.md)",
     )
     add_options(parser)
-    parser.set_defaults(execute=execute)
-
-
-def execute(options: argparse.Namespace) -> int:
-    """Trains or resumes; returns the exit status."""
-    check_run(options)
-    if options.resume is not None:
-        from nlu_models.emotion.train import resume
-
-        return finish(options, lambda: resume(options.resume, options.cpu, options.state_steps))
-    arguments, paths = settings_of(options), paths_of(options)
-    from nlu_models.emotion.teachers import Teaching
-    from nlu_models.emotion.train import train
-
-    teaching = Teaching(tuple(options.teachers or ()), tuple(options.teacher_weights or ()), options.logits)
-    return finish(
-        options,
-        lambda: train(
-            arguments,
-            paths,
-            options.output,
-            teaching,
-            cpu=options.cpu,
-            command=sys.argv,
-            state_steps=options.state_steps,
-        ),
-    )
+    parser.set_defaults(execute=execute_training)

@@ -82,7 +82,7 @@ def execute(options: argparse.Namespace) -> int:
         return _measure(options)
     from nlu_models.emotion.explain_html import page
     from nlu_models.emotion.explain_text import render
-    from nlu_models.emotion.run_folder import write_text
+    from nlu_models.emotion.whole_files import write_text
 
     text = _read_stdin() if options.text == "-" else options.text
     if not text.strip():

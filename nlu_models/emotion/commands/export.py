@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from nlu_models.emotion.commands._options import add_repeats
+from nlu_models.emotion.commands._options import add_exam, add_repeats
 
 EXAMPLES = """examples:
   attune emotion export --run runs/en --goemotions DIR --emobank DIR --clinc DIR --output weights/emotion-en
@@ -28,18 +28,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--run", type=Path, required=True, metavar="RUN", help="run folder")
+    add_exam(parser)
     parser.add_argument(
         "--output", type=Path, required=True, metavar="FOLDER", help="weight folder to write or replace"
     )
-    parser.add_argument(
-        "--goemotions",
-        type=Path,
-        metavar="DIR",
-        help="folder of GoEmotions; by default the data that the run was trained on",
-    )
-    parser.add_argument("--emobank", type=Path, metavar="DIR", help="folder of EmoBank, for the axes")
-    parser.add_argument("--clinc", type=Path, metavar="DIR", help="folder of CLINC150, for the embedding")
     parser.add_argument("--name", default="emotion-en", help="of the weight (default: %(default)s)")
     parser.add_argument("--version", default="1.0.0", help="of the weight (default: %(default)s)")
     parser.add_argument(

@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from nlu_models.emotion.training_options import (
-    add_options,
-    check_run,
-    finish,
-    paths_of,
-    settings_of,
-)
+from nlu_models.emotion.training_options import add_options, execute_training
 
 EXAMPLES = """examples:
   attune emotion train --data feelings.csv --output runs/mine
@@ -31,27 +24,4 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_options(parser)
-    parser.set_defaults(execute=execute)
-
-
-def execute(options: argparse.Namespace) -> int:
-    """Trains or resumes; returns the exit status."""
-    check_run(options)
-    if options.resume is not None:
-        from nlu_models.emotion.train import resume
-
-        return finish(options, lambda: resume(options.resume, options.cpu, options.state_steps))
-    arguments, paths = settings_of(options), paths_of(options)
-    from nlu_models.emotion.train import train
-
-    return finish(
-        options,
-        lambda: train(
-            arguments,
-            paths,
-            options.output,
-            cpu=options.cpu,
-            command=sys.argv,
-            state_steps=options.state_steps,
-        ),
-    )
+    parser.set_defaults(execute=execute_training)
