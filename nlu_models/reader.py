@@ -2,25 +2,26 @@
 
 This is what the NLU component, `attune annotate` and the benchmarks call. It needs onnxruntime and
 tokenizers only. Without usable weights it goes on in degraded mode: languages and danger are still read,
-emotions come back neutral, with confidence 0 and marked as degraded.
+emotions come back neutral, with confidence 0 and marked as degraded. Danger is read whatever else fails.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nlu_models.emotion.infer import EmotionEncoder, Encoded
 from nlu_models.emotion.reading import NO_MODEL, make_readings, unread
+from nlu_models.emotion.weights import WeightConfig
 from nlu_models.emotion.wording import normalize_wording
 from nlu_models.errors import WeightError
-from nlu_models.language import detect
+from nlu_models.language import UNKNOWN, detect
 from nlu_models.risk.words import RiskWords
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_WEIGHTS = ROOT / "nlu_models" / "weights" / "emotion-en"
 RISK_FOLDER = ROOT / "data" / "risk"
 EMBEDDING_WIDTH = 384  # of a degraded reader's zeros
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -94,41 +97,55 @@ class TurnReader:
 
     def read(self, texts: Sequence[str]) -> list[TurnReading]:
         """Reads texts of any length and language, in order; those the weight knows in one pass."""
-        # Disguised letters are undone first: English in Cyrillic look-alikes would count as Russian.
-        languages = [detect(normalize_wording(text)) for text in texts]
-        encoder = self._encoder
-        readable = [
-            row for row, language in enumerate(languages) if encoder and language in encoder.config.languages
-        ]
-        encoded = self._encode([texts[row] for row in readable])
-        is_failed = self._encoder is None or (bool(readable) and encoded is None)
-        read: dict[int, tuple[dict[str, Any], NDArray[np.float32]]] = {}
-        if encoder is not None and encoded is not None:
-            emotions = make_readings(encoded.probabilities, encoded.vad, encoder.config)
-            read = dict(zip(readable, zip(emotions, encoded.embeddings, strict=True), strict=True))
+        languages = [_language_of(text) for text in texts]
+        known = self._encoder.config.languages if self._encoder else ()
+        readable = [row for row, language in enumerate(languages) if language in known]
+        made = self._made_of([texts[row] for row in readable], _emotions)
+        read = dict(zip(readable, made, strict=True)) if made is not None else {}
         readings = []
         for row, text in enumerate(texts):
+            language = languages[row]
             if row in read:
                 emotion, embedding = read[row]
             else:
+                is_failed = self.is_degraded or language is None or language in known
                 emotion = unread(self.model, degraded=is_failed)
                 embedding = np.zeros(self.embedding_width, dtype=np.float32)
-            readings.append(TurnReading(languages[row], emotion, self._risk.read(text), embedding))
+            readings.append(TurnReading(language or UNKNOWN, emotion, self._risk.read(text), embedding))
         return readings
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embeddings (texts, width) whatever the texts' language; zeros when degraded."""
-        encoded = self._encode(list(texts))
-        if encoded is None:
+        embeddings = self._made_of(list(texts), lambda encoded, _: encoded.embeddings)
+        if embeddings is None:
             return np.zeros((len(texts), self.embedding_width), dtype=np.float32)
-        return encoded.embeddings
+        return embeddings
 
-    def _encode(self, texts: list[str]) -> Encoded | None:
-        """One encoder pass; None without an encoder, or when the pass failed."""
+    def _made_of(self, texts: list[str], make: Callable[[Encoded, WeightConfig], Made]) -> Made | None:
+        """What is made of one encoder pass; None without an encoder, or when any of it failed."""
         if self._encoder is None or not texts:
             return None
         try:
-            return self._encoder.encode(texts)
-        except RuntimeError as error:  # onnxruntime's, such as being out of memory
-            logger.error("encoder_pass_failed degraded=true reason=%s", error)
+            return make(self._encoder.encode(texts), self._encoder.config)
+        except Exception as error:  # onnxruntime's errors share no other base class
+            # Not its repr, which could quote a text.
+            logger.error("encoder_pass_failed degraded=true kind=%s reason=%s", type(error).__name__, error)
             return None
+
+
+def _emotions(encoded: Encoded, config: WeightConfig) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
+    """The emotion and the embedding of each text of a pass."""
+    return list(
+        zip(make_readings(encoded.probabilities, encoded.vad, config), encoded.embeddings, strict=True)
+    )
+
+
+def _language_of(text: str) -> str | None:
+    """The language of a text, or None when telling it failed, which must not keep danger from being read."""
+    try:
+        # Disguised letters are undone first: English in Cyrillic look-alikes would count as Russian.
+        return detect(normalize_wording(text))
+    except Exception as error:
+        # Only its kind: what it says could quote the text.
+        logger.error("language_unknown degraded=true kind=%s", type(error).__name__)
+        return None

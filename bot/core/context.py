@@ -92,6 +92,11 @@ class ContextModel:
         """How readings name it: "<name>@<version>"."""
         return f"{self.name}@{self.version}"
 
+    @property
+    def labels(self) -> frozenset[str]:
+        """The labels it knows: those with a weight in `hints` and in `valence_hints`."""
+        return frozenset(self.hints.keys() & self.valence_hints.keys())
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ContextModel:
         """The model that a weight's `config.json` describes; unknown keys are ignored.
@@ -134,7 +139,8 @@ def read_in_context(
     """The reading of a turn with its reading in context beside it.
 
     A turn whose words were not read, in a language the weight doesn't know or without a weight, gets none
-    unless it says nothing anyway: "..." goes on with what was, an unread sentence may say anything.
+    unless it says nothing anyway: "..." goes on with what was, an unread sentence may say anything. Nor does
+    one whose weight has labels that the model was not fitted on: what these say of it is not known.
 
     Args:
         model: the fitted numbers.
@@ -143,6 +149,8 @@ def read_in_context(
         text: the turn's words.
         at: when it arrived, seconds since 1970 UTC.
     """
+    if not reading.scores.keys() <= model.labels:
+        return replace(reading, context=None)
     moment = moment_of(model.groups, state.emotion, reading, text, at, state.last_stage)
     if not moment.is_read and not (moment.cues.is_filler and state.emotion.readings):
         return replace(reading, context=None)

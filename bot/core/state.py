@@ -94,7 +94,8 @@ class EmotionState:
         A reading counts by how far it can be trusted: one that decisions may rest on wholly, one that
         abstained by its confidence, a turn that nothing was read from not at all. Neither of the latter
         two ends a streak, since not knowing is no sign of calm; nor does, within the hour, a turn that
-        says nothing by itself ("fine.", "...").
+        says nothing by itself ("fine.", "..."). Words that are surely angry add to the streak of anger even
+        where the context abstains.
 
         Args:
             reading: of the turn, in context where that was read; None when there is none.
@@ -109,6 +110,7 @@ class EmotionState:
             return replace(self, relieved=False, words=word_hashes(text)) if text else self
         felt = reading.felt
         counts = felt.is_trusted and not held
+        angry = not held and _is_angry(reading, complains)
         change = felt.valence - self.valence if self.readings else 0.0
         recent = (*self.recent, round(felt.valence, 4))[-RECENT_KEPT:] if counts else self.recent
         mix = self._mix(trust, gap_s, HALF_LIFE_S)
@@ -120,7 +122,7 @@ class EmotionState:
             labels=self._labels_with(felt, trust, gap_s),
             trend=round(slope(recent), 4),
             volatility=round((1.0 - mix) * self.volatility + mix * abs(change), 4),
-            anger_streak=_streak(self.anger_streak, _is_angry(reading, complains), counts),
+            anger_streak=_streak(self.anger_streak, angry, counts or angry),
             negative_streak=_streak(self.negative_streak, felt.is_negative, counts),
             relieved=counts and self.faded(at).valence <= RELIEF_FROM and felt.valence >= RELIEF_TO,
             recent=recent,
@@ -252,17 +254,21 @@ class ConversationState:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> ConversationState:
-        """The state that `data` describes; a fresh one for None. Unknown keys are ignored."""
+        """The state that `data` describes, of this or another version; a fresh one for None.
+
+        Unknown keys and strategies are ignored. A handoff state that is not known counts as waiting for a
+        human: whatever it means, the bot must not speak where it may not be its turn.
+        """
         if not data:
             return cls()
         return cls(
-            handoff=HandoffState(data.get("handoff", "bot")),
+            handoff=_handoff(data.get("handoff", HandoffState.BOT.value)),
             emotion=EmotionState.from_dict(data.get("emotion")),
             turns=int(data.get("turns", 0)),
             sharing_turns=int(data.get("sharing_turns", 0)),
             complaints=int(data.get("complaints", 0)),
             unhelped=int(data.get("unhelped", 0)),
-            tried=tuple(Strategy(name) for name in data.get("tried") or ()),
+            tried=tuple(Strategy(name) for name in data.get("tried") or () if name in tuple(Strategy)),
             offered_human=bool(data.get("offered_human", False)),
             risk_answered=bool(data.get("risk_answered", False)),
         )
@@ -305,6 +311,14 @@ def slope(values: Sequence[float]) -> float:
         for earlier in range(later)
     ]
     return median(pairs) if pairs else 0.0
+
+
+def _handoff(value: Any) -> HandoffState:
+    """The handoff state of that value, or waiting for a human where this version knows none."""
+    try:
+        return HandoffState(value)
+    except ValueError:
+        return HandoffState.WAITING
 
 
 def _is_angry(reading: EmotionReading, complains: bool) -> bool:

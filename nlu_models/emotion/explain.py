@@ -18,12 +18,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nlu_models.emotion.infer import CHARS_PER_TOKEN, load_tokenizer
+from nlu_models.emotion.infer import load_tokenizer
 from nlu_models.emotion.labels import GOEMOTIONS, VAD
 from nlu_models.emotion.suggest import pick
 from nlu_models.emotion.weights import TOKENIZER_FILE, WeightConfig
 from nlu_models.emotion.word_spans import Pair, align, place_of
-from nlu_models.emotion.wording import normalize_wording
+from nlu_models.emotion.wording import CHARS_PER_TOKEN, as_read, normalize_wording
 from nlu_models.encoder import MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
 
@@ -207,11 +207,9 @@ class Explainer:
         if not text.strip():
             raise InputError("the text is empty; give a text to explain")
         head = text[: self.max_tokens * CHARS_PER_TOKEN]
-        # A lone surrogate (half an emoji) can't be UTF-8; its stand-in is one character too.
-        clean = head.encode("utf-8", "replace").decode("utf-8")
-        plain = self._reword(clean)
+        plain = as_read(text, self.max_tokens, self._reword)
         encoded = self.tokenizer.encode(plain)
-        pairs = align(clean, plain)
+        pairs = align(head, plain)
         places = [
             None if special else place_of(pairs, *span)
             for span, special in zip(encoded.offsets, encoded.special_tokens_mask, strict=True)

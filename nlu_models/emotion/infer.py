@@ -24,13 +24,12 @@ from numpy.typing import NDArray
 from nlu_models.emotion.labels import VAD
 from nlu_models.emotion.passes import Pass, plan
 from nlu_models.emotion.weights import MODEL_FILE, TOKENIZER_FILE, WeightConfig
-from nlu_models.emotion.wording import normalize_wording
+from nlu_models.emotion.wording import as_read
 from nlu_models.errors import InputError, WeightError
 
 Floats = NDArray[np.float32]
 
 DEFAULT_THREADS = 2  # at most; more cores are better spent on other requests
-CHARS_PER_TOKEN = 40  # texts are cut to max_tokens times this before tokenising, which is far more than fits
 OUTPUTS = ("emotion", "vad", "embedding", "risk")
 OPTIONAL_OUTPUTS = ("risk",)  # a weight from before the risk head has none
 PAD_TO = "attune.pad_to"  # in a graph's metadata: texts may be batched if padded to a multiple of this
@@ -133,12 +132,8 @@ class EmotionEncoder:
             out.risk_logits[rows] = found["risk"]
 
     def _tokenize(self, text: str) -> list[int]:
-        plain = normalize_wording(text[: self.config.max_tokens * CHARS_PER_TOKEN])
-        cut = plain[: self.config.max_tokens * CHARS_PER_TOKEN]
-        # A lone surrogate (half an emoji) can't be UTF-8, which the tokenizer insists on.
-        clean = cut.encode("utf-8", "replace").decode("utf-8")
         # Text by text: the tokenizer's own batching starts a thread pool that a fork would break.
-        return list(self._tokenizer.encode(clean).ids)
+        return list(self._tokenizer.encode(as_read(text, self.config.max_tokens)).ids)
 
     def _session(self, cores: int) -> Any:
         """The session whose passes use so many cores; anew in a forked process, where threads are gone."""

@@ -15,10 +15,11 @@ import numpy as np
 
 from nlu_models.emotion import data, metrics
 from nlu_models.emotion.attacks import DEFAULT_STRENGTH, KINDS, perturb
-from nlu_models.emotion.infer import CHARS_PER_TOKEN, EmotionEncoder
+from nlu_models.emotion.infer import EmotionEncoder
 from nlu_models.emotion.labels import GOEMOTIONS, SENTIMENT
 from nlu_models.emotion.reading import make_reading
 from nlu_models.emotion.textfooler import Attacked, Reader, WordAttack, WordTable
+from nlu_models.emotion.wording import as_read
 from nlu_models.errors import InputError
 
 DECIMALS = 4
@@ -31,8 +32,7 @@ class AsWritten(EmotionEncoder):
     """An encoder that reads texts without bringing them into plain wording first."""
 
     def _tokenize(self, text: str) -> list[int]:
-        cut = text[: self.config.max_tokens * CHARS_PER_TOKEN]
-        return list(self._tokenizer.encode(cut.encode("utf-8", "replace").decode("utf-8")).ids)
+        return list(self._tokenizer.encode(as_read(text, self.config.max_tokens, reword=str)).ids)
 
 
 def open_reader(weights: Path, *, normalizing: bool = True) -> EmotionEncoder:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from nlu_models.emotion.infer import CHARS_PER_TOKEN, EmotionEncoder, Encoded
+from nlu_models.emotion.infer import EmotionEncoder, Encoded
 from nlu_models.emotion.labels import VAD
 from nlu_models.emotion.metrics import DEFAULT_THRESHOLD
 from nlu_models.emotion.progress import progress_bar
 from nlu_models.emotion.weights import CONFIG_FILE, MODEL_FILE, WeightConfig
-from nlu_models.emotion.wording import normalize_wording
+from nlu_models.emotion.wording import as_read
 from nlu_models.errors import WeightError
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ class RunReader:
         return out
 
     def _batch(self, texts: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = self.config.max_tokens * CHARS_PER_TOKEN
-        plain = [normalize_wording(text[:longest]).encode("utf-8", "replace").decode() for text in texts]
+        plain = [as_read(text, self.config.max_tokens) for text in texts]
         found = self._tokenizer(
             plain, truncation=True, max_length=self.config.max_tokens, padding=True, return_tensors="pt"
         )

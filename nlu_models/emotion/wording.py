@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from itertools import pairwise
 
 from nlu_models.emotion.emoji_names import spell_emoji
 from nlu_models.emotion.lookalikes import fold_lookalikes
 from nlu_models.emotion.plain_words import GLUE_WORDS, PLAIN_WORDS, REBUS
 
+CHARS_PER_TOKEN = 40  # texts are cut to max_tokens times this before tokenising, which is far more than fits
 LINK = "link"
 MAIL = "email"
 USER = "user"
@@ -84,6 +86,20 @@ def normalize_wording(text: str) -> str:
             break
         text = plain
     return text
+
+
+def as_read(text: str, max_tokens: int, reword: Callable[[str], str] = normalize_wording) -> str:
+    """A text as a tokenizer is given it: cut, in plain words, and without halves of an emoji.
+
+    Args:
+        text: of any length and script; may be empty, and may hold lone surrogates.
+        max_tokens: how many tokens are read; the text is cut to far more characters than these can take.
+        reword: brings it into plain words; `str` leaves its wording as it is.
+    """
+    longest = max_tokens * CHARS_PER_TOKEN
+    plain = reword(text[:longest])[:longest]  # cut again, since names of emoji are longer than emoji
+    # A lone surrogate (half an emoji) can't be UTF-8, which tokenizers insist on.
+    return plain.encode("utf-8", "replace").decode("utf-8")
 
 
 def _pass(text: str) -> str:

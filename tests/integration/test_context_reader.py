@@ -89,5 +89,22 @@ def test_a_malformed_reading_is_left_as_it_is(domain: Domain, reader: ContextRea
         assert read(reader, tracker(domain, angry_state()), "fine.", broken) == broken
 
 
+def test_labels_of_ones_own_are_left_to_the_words(domain: Domain, reader: ContextReader) -> None:
+    own = {
+        **emotion("anger", -0.7),
+        "label": "fury",
+        "labels": ["fury"],
+        "scores": {"fury": 0.9, "calm": 0.1},
+    }
+    own |= {"ekman": {}, "sentiment": {}}
+    assert read(reader, tracker(domain, angry_state()), "this is a disgrace", own) == own
+
+
+def test_a_state_of_a_newer_version_stops_nothing(domain: Domain, reader: ContextReader) -> None:
+    made = tracker(domain, angry_state())
+    made.slots["attune"].value |= {"handoff": "later", "tried": ["later"], "later": 1}
+    assert "context" in read(reader, made, "fine.", emotion("neutral", 0.0))
+
+
 def test_a_missing_weight_changes_nothing(tmp_path: Path) -> None:
     assert load_model(tmp_path / "nowhere") is None

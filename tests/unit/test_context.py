@@ -115,6 +115,20 @@ def test_dots_that_could_not_be_read_go_on_with_what_was() -> None:
     assert (turn.felt.label, turn.felt.is_trusted) == ("anger", True)
 
 
+def test_labels_that_the_model_does_not_know_are_read_by_the_words_alone() -> None:
+    state = after(steadfast(), ("you lost it", ANGRY))
+    own = EmotionReading(label="fury", scores={"fury": 0.9, "calm": 0.1}, confidence=0.9, valence=-0.6)
+    stale = dataclasses.replace(own, context=ContextReading("joy"))
+    assert read_in_context(steadfast(), state, stale, "you lost it again", 60.0) == own
+    mixed = dataclasses.replace(ANGRY, scores={**ANGRY.scores, "fury": 0.9})
+    assert read_in_context(steadfast(), state, mixed, "you lost it again", 60.0).context is None
+
+
+def test_fewer_labels_than_the_model_knows_are_read_in_context() -> None:
+    few = dataclasses.replace(ANGRY, scores={"anger": 0.85, "joy": 0.1, "neutral": 0.1})
+    assert read_in_context(steadfast(), ConversationState(), few, "you lost it", 0.0).context is not None
+
+
 @pytest.mark.parametrize("more", [{}, {"degraded": True}])
 def test_a_sentence_that_could_not_be_read_stays_unread(more: dict[str, bool]) -> None:
     state = after(steadfast(), ("you lost it", ANGRY))
@@ -142,6 +156,20 @@ def test_anger_that_goes_on_behind_fine_reaches_a_human() -> None:
         decision = decide_escalation(state, turn, EscalationThresholds())
         reasons.append(decision.reason if decision else None)
     assert reasons == [None, None, "anger_repeated"]
+
+
+def test_anger_in_the_words_reaches_a_human_though_the_context_abstains() -> None:
+    unsure = model(confidence={"slope": 0.0, "intercept": -5.0}, abstain_below=0.9)
+    state = ConversationState()
+    reasons = []
+    for text in ("you lost it", "this is a disgrace"):
+        turn = dataclasses.replace(in_context(unsure, state, text, ANGRY), intent="share_feeling")
+        assert turn.felt is not None
+        assert not turn.felt.is_trusted
+        state = state.after_person(turn)
+        decision = decide_escalation(state, turn, EscalationThresholds())
+        reasons.append(decision.reason if decision else None)
+    assert reasons == [None, "anger_repeated"]
 
 
 def test_fine_said_in_anger_gets_no_stock_answer() -> None:

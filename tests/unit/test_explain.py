@@ -22,6 +22,7 @@ from nlu_models.emotion.explain import Explainer, WordScore, load_from_run  # no
 from nlu_models.emotion.explain_html import page  # noqa: E402
 from nlu_models.emotion.explain_text import render  # noqa: E402
 from nlu_models.emotion.word_spans import align, place_of, words_of  # noqa: E402
+from nlu_models.emotion.wording import as_read, normalize_wording  # noqa: E402
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder  # noqa: E402
 from nlu_models.errors import InputError  # noqa: E402
 from tests.unit.tiny_bases import make_base  # noqa: E402
@@ -189,6 +190,12 @@ def test_half_an_emoji_does_not_stop_it(explainer: Explainer) -> None:
     found = explainer.explain("furious \ud83d cat", steps=8)
     assert [word.word for word in found.words if word.word.isalpha()] == ["furious", "cat"]
     page(found).encode("utf-8", "replace")
+
+
+def test_what_is_explained_is_what_serving_reads(explainer: Explainer) -> None:
+    served = Explainer(explainer.model, explainer.tokenizer, LABELS, 24, "tiny", reword=normalize_wording)
+    for text in ("so h a p p y", "happy" + "\ud83d" * 5, "cat" + "\ud83d" + "!" * 5):
+        assert served.tokenize(text).ids == tuple(explainer.tokenizer.encode(as_read(text, 24)).ids)
 
 
 def test_colour_is_by_sign_and_plain_text_has_none(explainer: Explainer) -> None:

@@ -218,16 +218,47 @@ def test_a_wrong_configuration_is_refused(tmp_path: Path, key: str, value: objec
         WeightConfig.load(folder)
 
 
-def test_a_failing_pass_degrades_that_reading_only(
-    reader: TurnReader, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def breaking(tmp_path: Path) -> TurnReader:
+    """A reader whose graph has no row for the word "broken": onnxruntime refuses a pass with it."""
+    folder = make_weights(tmp_path / "breaking")
+    tokenizer = json.loads((folder / TOKENIZER_FILE).read_text())
+    tokenizer["model"]["vocab"]["broken"] = 999
+    (folder / TOKENIZER_FILE).write_text(json.dumps(tokenizer))
+    return TurnReader(folder, threads=1)
+
+
+def test_a_failing_pass_degrades_what_it_read_and_nothing_else(
+    breaking: TurnReader, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        failed, chinese = breaking.read(["I am broken, I want to kill myself", "我很难过"])
+    assert (failed.language, failed.emotion["label"], failed.emotion["degraded"]) == ("en", "neutral", True)
+    assert failed.risk["level"] == "crisis"
+    assert not failed.embedding.any()
+    assert not chinese.emotion["degraded"]
+    assert len(caplog.records) == 1
+    assert "kill" not in caplog.text
+    assert breaking.read(["I am furious"])[0].emotion["label"] == "anger"
+    assert not breaking.embed(["broken"]).any()
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["nlu_models.reader.normalize_wording", "nlu_models.reader.detect", "nlu_models.reader.make_readings"],
+)
+@pytest.mark.parametrize("error", [ValueError("odd"), MemoryError(), RecursionError()])
+def test_danger_is_read_whatever_else_fails(
+    reader: TurnReader, monkeypatch: pytest.MonkeyPatch, part: str, error: Exception
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError("out of memory")
+        raise error
 
-    with monkeypatch.context() as patched:
-        patched.setattr(reader._encoder, "encode", fail)
-        assert reader.read(["I am furious"])[0].emotion["degraded"]
-    assert not reader.read(["I am furious"])[0].emotion["degraded"]
+    monkeypatch.setattr(part, fail)
+    reading = reader.read(["I want to kill myself"])[0]
+    assert reading.risk["level"] == "crisis"
+    assert reading.emotion["degraded"]
+    EmotionReading.from_dict(reading.emotion)
 
 
 def test_missing_risk_phrases_are_no_degraded_mode(weights: Path, tmp_path: Path) -> None:

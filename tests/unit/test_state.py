@@ -117,6 +117,18 @@ def test_what_counts_is_the_reading_in_context() -> None:
     assert (state.valence, state.anger_streak, state.label) == (-0.6, 1, "anger")
 
 
+def test_a_context_that_abstains_hides_no_anger_of_the_words() -> None:
+    unsure = ContextReading("sadness", {"anger": 0.2}, valence=-0.2, confidence=0.3, abstained=True)
+    angry = reading(-0.6, "anger", anger=0.9, context=unsure)
+    state = EmotionState()
+    for at in range(4):
+        state = state.after(angry, float(at), text="this is a disgrace")
+    assert (state.anger_streak, state.negative_streak, state.label) == (4, 0, None)
+    assert state.after(angry, 4.0, text="fine.").anger_streak == 4
+    calm = reading(0.1, "neutral", context=unsure)
+    assert state.after(calm, 4.0, text="the parcel is blue").anger_streak == 4
+
+
 def test_a_turn_that_says_nothing_is_not_angry_by_itself() -> None:
     context = ContextReading("anger", {"anger": 0.8}, valence=-0.6, confidence=0.7, changed=True)
     carried = reading(0.0, "neutral", context=context)
@@ -274,3 +286,15 @@ def test_a_state_kept_by_an_older_version_is_read() -> None:
 def test_unknown_keys_of_a_newer_version_are_ignored() -> None:
     data = {**ConversationState().to_dict(), "later": 1, "emotion": {"valence": 0.5, "later": 2}}
     assert ConversationState.from_dict(data).emotion.valence == 0.5
+
+
+def test_strategies_of_a_newer_version_are_forgotten() -> None:
+    data = {**ConversationState().to_dict(), "tried": ["question", "later", None, "suggestion"]}
+    assert ConversationState.from_dict(data).tried == (Strategy.QUESTION, Strategy.SUGGESTION)
+
+
+@pytest.mark.parametrize("handoff", ["later", None, "", 3, ["human"]])
+def test_a_handoff_state_of_a_newer_version_is_not_the_bots_turn(handoff: object) -> None:
+    state = ConversationState.from_dict({**ConversationState().to_dict(), "handoff": handoff})
+    assert state.handoff is HandoffState.WAITING
+    assert not state.handoff.is_bots_turn

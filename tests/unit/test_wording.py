@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nlu_models.emotion import data
-from nlu_models.emotion.wording import normalize_wording
+from nlu_models.emotion.wording import CHARS_PER_TOKEN, as_read, normalize_wording
 
 GOEMOTIONS = Path(__file__).resolve().parents[3] / "shared" / "data" / "goemotions"
 
@@ -121,6 +121,26 @@ def test_lone_surrogates_and_binary_pass_through() -> None:
     assert normalize_wording("\ud83d hi") == "\ud83d hi"
     binary = bytes(range(256)).decode("latin-1")
     assert normalize_wording(normalize_wording(binary)) == normalize_wording(binary)
+
+
+@pytest.mark.parametrize(
+    "text", ["i am s a d", "", "\ud83d", "\ud83d" * 9 + "!!!!!", "😭" * 3000, "h4te " * 900]
+)
+def test_a_text_as_read_is_short_plain_and_encodable(text: str) -> None:
+    longest = 16 * CHARS_PER_TOKEN
+    found = as_read(text, 16)
+    assert found == normalize_wording(text[:longest])[:longest].replace("\ud83d", "?")
+    assert len(found) <= longest
+    found.encode("utf-8")
+
+
+def test_halves_of_emoji_are_replaced_once_the_wording_is_plain() -> None:
+    assert as_read("hi" + "\ud83d" * 5, 16) == "hi?????"  # five signs of a kind would have become three
+
+
+def test_a_text_may_be_read_as_it_was_written() -> None:
+    assert as_read("I h4te \ud83d it!!!!!!", 16, reword=str) == "I h4te ? it!!!!!!"
+    assert as_read("x" * 5000, 16, reword=str) == "x" * 640
 
 
 # Letters that the rules look at, so that chance meets them often.
