@@ -93,7 +93,9 @@ def _add_keeping(steps: Subparsers) -> None:
         "labels are still empty are left out, so that what `propose` wrote can be filled in bit by bit.",
     )
     file.add_argument("file", type=Path, metavar="FILE", help="a .jsonl or .csv file")
-    shown = steps.add_parser("list", help="show what is kept", description="Shows corrections, oldest first.")
+    shown = steps.add_parser(
+        "list", help="show what is kept", description="Shows corrections, the last decided last."
+    )
     shown.add_argument(
         "--status", action="append", choices=STATUSES, help="only these (default: all but rejected)"
     )
@@ -122,7 +124,10 @@ def _add_keeping(steps: Subparsers) -> None:
     )
     for step in (add, file, confirm, reject):
         step.add_argument("--as", dest="author", metavar="NAME", help="your name, kept with it")
-    for step in (add, file, shown, confirm, reject, harvest):
+    shown.add_argument(
+        "--json", action="store_true", help="print JSONL, which `import` and `train --corrections` read"
+    )
+    for step in (add, file, confirm, reject, harvest):
         step.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
@@ -170,9 +175,14 @@ def _add_training(steps: Subparsers) -> None:
     train.add_argument(
         "--corrections", type=Path, metavar="FILE", help="learn from this file instead of the database"
     )
+    train.add_argument(
+        "--again", action="store_true", help="train on used corrections, though there are no new ones"
+    )
     train.add_argument("--epochs", type=int, metavar="N", help="passes over the texts (default: 2)")
     train.add_argument("--batch-size", type=int, metavar="N", help="texts a step (default: 16)")
     train.add_argument("--learning-rate", type=float, metavar="X", help="at its highest (default: 1e-5)")
-    train.add_argument("--replayed", type=int, metavar="N", help="texts of GoEmotions (default: 3000)")
+    train.add_argument(
+        "--replayed", type=int, metavar="N", help="texts of GoEmotions, at least (default: 3000)"
+    )
     train.add_argument("--seed", type=int, metavar="N", help="of everything random (default: 13)")
     train.add_argument("--json", action="store_true", help="print the result as JSON")

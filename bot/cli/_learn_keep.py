@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -40,7 +41,8 @@ def known_labels(options: argparse.Namespace) -> tuple[str, ...]:
 def _add(options: argparse.Namespace) -> int:
     from bot.core.correction import CorrectionSource, CorrectionStatus
     from bot.storage import corrections
-    from nlu_models.emotion.learn.rows import SEPARATORS, checked_labels, checked_text
+    from nlu_models.emotion.learn.rows import checked_labels, checked_text
+    from nlu_models.emotion.tables import SEPARATORS
     from nlu_models.errors import InputError
 
     labels = checked_labels(SEPARATORS.split(options.labels), known_labels(options))
@@ -57,13 +59,13 @@ def _add(options: argparse.Namespace) -> int:
                 text = _turn_text(session, options.turn, text)
         ((model, reading),) = _read(options, [text])
         with database.session(exclusive=True) as session:
-            kept, is_new = corrections.add(
+            kept, before = corrections.add(
                 session, text, labels, CorrectionSource.AGENT, CorrectionStatus.NEW, time.time(),
                 author=author, turn_id=options.turn, model=model, reading=reading, note=note,
             )  # fmt: skip
     finally:
         database.close()
-    _print(options, correction_json(kept), _kept(kept, is_new))
+    _print(options, correction_json(kept), _kept(kept, before))
     return 0
 
 
@@ -78,7 +80,7 @@ def _import(options: argparse.Namespace) -> int:
     rows, left = read_rows(options.file, known_labels(options))
     read = _read(options, [row.text for row in rows])
     database = open_database()
-    added = 0
+    added = overruled = 0
     try:
         # One transaction: a file is taken over as a whole, or, interrupted or refused, not at all.
         with database.session(exclusive=True) as session:
@@ -91,16 +93,19 @@ def _import(options: argparse.Namespace) -> int:
                         raise DataError(
                             f"{options.file}:{row.line}: {error}; nothing was taken over"
                         ) from error
-                _, is_new = corrections.add(
+                kept, before = corrections.add(
                     session, text, row.labels, CorrectionSource.IMPORT, CorrectionStatus.NEW, time.time(),
                     author=author, turn_id=row.turn_id, model=model, reading=reading, note=row.note,
                 )  # fmt: skip
-                added += is_new
+                added += before is None
+                overruled += _is_overruled(kept, before)
     finally:
         database.close()
     same = len(rows) - added
-    result = {"added": added, "known": same, "without_labels": left}
-    told = f"{added} added, {same} known already, {left} without labels left out"
+    result = {"added": added, "known": same, "overruled": overruled, "left_out": left}
+    told = f"{added} added, {same} known already, {left} without labels or agreement left out"
+    if overruled:
+        told += f"; {overruled} of those known were rejected or labelled otherwise, and count again"
     _print(options, result, told)
     return 0
 
@@ -121,17 +126,22 @@ def _list(options: argparse.Namespace) -> int:
             counts = corrections.counts(session)
     finally:
         database.close()
+    if options.json:
+        for correction in found:
+            print(json.dumps(correction_json(correction)))
+        return 0
     lines = [_line(correction) for correction in found]
     total = ", ".join(f"{count} {name}" for name, count in counts.items())
     header = f"{'ID':>5}  {'STATUS':<8}  {'RIGHT':<24}  {'READ':<16}  TEXT"
-    _print(options, [correction_json(correction) for correction in found], "\n".join([header, *lines, total]))
+    print("\n".join([header, *lines, total]))
     return 0
 
 
 def _decide(options: argparse.Namespace) -> int:
     from bot.core.correction import CorrectionStatus
     from bot.storage import corrections
-    from nlu_models.emotion.learn.rows import SEPARATORS, checked_labels
+    from nlu_models.emotion.learn.rows import checked_labels
+    from nlu_models.emotion.tables import SEPARATORS
     from nlu_models.errors import InputError
 
     if not 0 < options.id < 2**63:
@@ -148,7 +158,9 @@ def _decide(options: argparse.Namespace) -> int:
             before = corrections.get(session, options.id)
             if is_confirmed and not (labels or before.labels):
                 raise InputError(f"correction {options.id} names no feeling; give --labels")
-            kept = corrections.decide(session, options.id, status, labels=labels, author=author, note=note)
+            kept = corrections.decide(
+                session, options.id, status, time.time(), labels=labels, author=author, note=note
+            )
     finally:
         database.close()
     done = f"confirmed as {', '.join(kept.labels)}" if is_confirmed else "rejected"
@@ -180,12 +192,12 @@ def _harvest(options: argparse.Namespace) -> int:
                         "label": emotion.label, "labels": list(emotion.labels),
                         "confidence": emotion.confidence,
                     }  # fmt: skip
-                kept, is_new = corrections.add(
+                kept, before = corrections.add(
                     session, text, feelings_said(found.said_by.text, known), CorrectionSource.PERSON,
                     CorrectionStatus.PROPOSED, time.time(), turn_id=found.turn.id,
                     model=emotion.model if emotion else None, reading=reading, said_by=found.said_by.id,
                 )  # fmt: skip
-                if is_new:
+                if before is None:
                     gathered.append(kept)
     finally:
         database.close()
@@ -205,6 +217,7 @@ def correction_json(correction: Correction) -> dict[str, Any]:
     return {
         **values,
         "labels": list(correction.labels),
+        "used_in": list(correction.used_in),
         "source": correction.source.value,
         "status": correction.status.value,
     }
@@ -294,10 +307,21 @@ def _line(correction: Correction) -> str:
     )
 
 
-def _kept(correction: Correction, is_new: bool) -> str:
-    if is_new:
-        return f"Kept as correction {correction.id}: {', '.join(correction.labels)}."
-    return f"This is correction {correction.id} already ({correction.status.value})."
+def _kept(correction: Correction, before: Correction | None) -> str:
+    labels = ", ".join(correction.labels)
+    if before is None:
+        return f"Kept as correction {correction.id}: {labels}."
+    now = f"; now it counts again, as {labels}" if _is_overruled(correction, before) else ", and counts anew"
+    return f"This is correction {correction.id} already ({before.status.value}){now}."
+
+
+def _is_overruled(correction: Correction, before: Correction | None) -> bool:
+    """Whether something else was decided before."""
+    from bot.core.correction import CorrectionStatus
+
+    return before is not None and (
+        before.status is CorrectionStatus.REJECTED or before.labels != correction.labels
+    )
 
 
 def _print(options: argparse.Namespace, result: Any, text: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from bot.cli._emotion_learn import open_database, weights_of
 
@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
         NluModelError: the file or the weights won't do.
         AttuneError: the database won't do.
     """
+    from nlu_models.emotion.whole_files import write_text
     from nlu_models.errors import InputError
 
     for name, value, most in (("--count", options.count, MOST_ASKED), ("--pool", options.pool, MOST_POOLED)):
@@ -38,7 +39,9 @@ def run(options: argparse.Namespace) -> int:
         for row in rows:
             print(json.dumps(row, ensure_ascii=True))
     else:
-        _write(options.output, rows)
+        # Its owner's alone: it may hold what people confided.
+        text = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
+        write_text(options.output, text, mode=0o600)
     print(f"{len(rows)} proposed of {len(candidates)} texts; fill in labels, then import", file=sys.stderr)
     return 0
 
@@ -159,25 +162,3 @@ def _file_texts(path: Path, pool: int) -> list[str]:
             file=sys.stderr,
         )
     return [row.text for row in rows if row.error is None]
-
-
-def _write(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes a file that appears whole or not at all."""
-    import os
-    import tempfile
-
-    from nlu_models.errors import InputError
-
-    scratch: Path | None = None
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        scratch = Path(name)
-        out: IO[str]
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.writelines(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
-        scratch.replace(path)  # stays its owner's alone: it may hold what people confided
-    except OSError as error:
-        raise InputError(f"{path} can't be written: {error.strerror}") from error
-    finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from bot.cli._emotion_learn import open_database
@@ -34,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     logging.set_verbosity_error()  # the base's own report of what it loads is of no use here
     logging.disable_progress_bar()
     check_output(options.output)
+    began = time.time()
     rows, ids = _corrections(options)
     dev = data.read_goemotions(options.goemotions, "dev")
     original = data.read_goemotions(options.goemotions, "train")
@@ -47,15 +49,21 @@ def run(options: argparse.Namespace) -> int:
         "checks": describe(lesson.checks),
     }
     if lesson.is_better:
-        write_run(options.output, start, lesson, arguments)
+        write_run(options.output, start, lesson, arguments, _other_flags(options))
         if ids:
-            _mark(ids, str(options.output))
+            _mark(ids, str(options.output), began)
+    if not lesson.is_steady:
+        print(
+            f"warning: corrections are few, so which {lesson.held_out} are held out may change with the next "
+            "ones; a model that goes on from this one may then be judged by texts this one was trained on",
+            file=sys.stderr,
+        )
     _tell(options, report, [check.sentence() for check in lesson.checks])
     return 0 if lesson.is_better else REFUSED
 
 
 def _corrections(options: argparse.Namespace) -> tuple[list[Any], list[int]]:
-    """What may be learnt from, oldest first, and the ids of what is from the database."""
+    """What may be learnt from, the last decided last, and the ids of what is from the database."""
     from bot.core.correction import CorrectionStatus
     from bot.storage import corrections
     from nlu_models.emotion.data import LabelledText
@@ -78,18 +86,28 @@ def _corrections(options: argparse.Namespace) -> tuple[list[Any], list[int]]:
     usable: list[Correction] = [each for each in kept if each.labels and set(each.labels) <= set(GOEMOTIONS)]
     if len(usable) < len(kept):
         print(f"warning: {len(kept) - len(usable)} corrections have other labels; left out", file=sys.stderr)
-    if not any(each.status is CorrectionStatus.NEW for each in usable):
-        raise InputError("there are no new corrections; `attune emotion learn add` or `import` keeps some")
+    if not (options.again or any(each.status is CorrectionStatus.NEW for each in usable)):
+        raise InputError(
+            "there are no new corrections; `attune emotion learn add` or `import` keeps some, and --again "
+            "trains on those that were used"
+        )
     return [row(each.text, each.labels) for each in usable], [each.id for each in usable]
 
 
-def _mark(ids: list[int], run: str) -> None:
+def _other_flags(options: argparse.Namespace) -> list[str]:
+    """What the command said besides its start, its settings and its folders."""
+    if options.corrections is not None:
+        return ["--corrections FILE"]
+    return ["--again"] if options.again else []
+
+
+def _mark(ids: list[int], run: str, began: float) -> None:
     from bot.storage import corrections
 
     database = open_database()
     try:
         with database.session(exclusive=True) as session:
-            corrections.mark_used(session, ids, run)
+            corrections.mark_used(session, ids, run, began)
     finally:
         database.close()
 

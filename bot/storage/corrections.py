@@ -37,8 +37,11 @@ def add(
     reading: Mapping[str, Any] | None = None,
     note: str | None = None,
     said_by: int | None = None,
-) -> tuple[Correction, bool]:
-    """Keeps a correction, unless the same one is there.
+) -> tuple[Correction, Correction | None]:
+    """Keeps a correction; the same one is kept once.
+
+    What is there already and is said again counts from now on, whatever was decided meanwhile: the last word
+    counts. A proposal is nobody's word, and leaves what is there as it is.
 
     Args:
         session: the open transaction.
@@ -56,13 +59,14 @@ def add(
             its labels become.
 
     Returns:
-        The correction, and whether it is new.
+        The correction, and as it was before; None where it is new.
     """
     kept = insert_or_keep(
         session,
         corrections,
         {
             "created_at": at,
+            "decided_at": at,
             "fingerprint": fingerprint(text, labels, turn_id, said_by),
             "text": text,
             "labels": sorted(labels),
@@ -77,10 +81,12 @@ def add(
         ["fingerprint"],
     )
     if kept is not None:
-        return get(session, kept), True
+        return get(session, kept), None
     same = corrections.c.fingerprint == fingerprint(text, labels, turn_id, said_by)
     (found,) = _select(session, same)
-    return found, False
+    if status is CorrectionStatus.PROPOSED:
+        return found, found
+    return decide(session, found.id, status, at, labels=labels, author=author, note=note), found
 
 
 def fingerprint(text: str, labels: Sequence[str], turn_id: int | None, said_by: int | None) -> str:
@@ -107,11 +113,10 @@ def get(session: Session, correction_id: int) -> Correction:
 def listing(
     session: Session, statuses: Collection[CorrectionStatus], limit: int | None = None
 ) -> list[Correction]:
-    """The corrections with one of the statuses, oldest first; with a limit, the newest so many."""
+    """The corrections with one of the statuses, the last decided last; with a limit, the last so many."""
     wanted = corrections.c.status.in_([status.value for status in statuses])
-    if limit is None:
-        return _select(session, wanted, order=corrections.c.id)
-    return _select(session, wanted, order=corrections.c.id.desc(), limit=limit)[::-1]
+    newest_first = (corrections.c.decided_at.desc(), corrections.c.id.desc())
+    return _select(session, wanted, order=newest_first, limit=limit)[::-1]
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -127,12 +132,13 @@ def decide(
     session: Session,
     correction_id: int,
     status: CorrectionStatus,
+    at: float,
     *,
     labels: Sequence[str] | None = None,
     author: str | None = None,
     note: str | None = None,
 ) -> Correction:
-    """Sets what becomes of a correction, and what else is given.
+    """Sets what becomes of a correction from `at` (seconds since 1970 UTC) on, and what else is given.
 
     Raises:
         StorageError: there is none with this id.
@@ -140,17 +146,26 @@ def decide(
     given = {"labels": None if labels is None else sorted(labels), "author": author, "note": note}
     values = {name: value for name, value in given.items() if value is not None}
     session.execute(
-        corrections.update().where(corrections.c.id == correction_id).values(status=status.value, **values)
+        corrections.update()
+        .where(corrections.c.id == correction_id)
+        .values(status=status.value, decided_at=at, **values)
     )
     return get(session, correction_id)
 
 
-def mark_used(session: Session, ids: Sequence[int], run: str) -> int:
-    """Notes that a run was trained on corrections; those rejected meanwhile stay rejected.
+def mark_used(session: Session, ids: Sequence[int], run: str, began: float) -> int:
+    """Notes that a run was trained on corrections; those decided anew meanwhile stay as they are.
+
+    Args:
+        session: the open transaction.
+        ids: of the corrections.
+        run: that was trained on them.
+        began: when they were read, seconds since 1970 UTC.
 
     Returns:
         How many were noted.
     """
+    earlier = sa.case((corrections.c.used_in.is_(None), ""), else_=corrections.c.used_in + "\n")
     noted = 0
     for start in range(0, len(ids), CHUNK):
         noted += session.execute(
@@ -158,8 +173,9 @@ def mark_used(session: Session, ids: Sequence[int], run: str) -> int:
             .where(
                 corrections.c.id.in_(ids[start : start + CHUNK]),
                 corrections.c.status.in_([CorrectionStatus.NEW.value, CorrectionStatus.USED.value]),
+                corrections.c.decided_at <= began,
             )
-            .values(status=CorrectionStatus.USED.value, used_in=run)
+            .values(status=CorrectionStatus.USED.value, used_in=earlier + run)
         ).rowcount
     return noted
 
@@ -190,6 +206,8 @@ def contradictions(session: Session, after: int = 0) -> list[Contradiction]:
             earlier.c.conversation_id == turns.c.conversation_id,
             earlier.c.id < turns.c.id,
             earlier.c.author == Author.PERSON.value,
+            # Who denies a reading twice speaks of the same turn twice.
+            sa.or_(earlier.c.intent.is_(None), earlier.c.intent != CORRECTING_INTENT),
         )
         .scalar_subquery()
     )
@@ -214,11 +232,9 @@ def contradictions(session: Session, after: int = 0) -> list[Contradiction]:
 
 
 def _select(
-    session: Session, *conditions: Any, order: Any = None, limit: int | None = None
+    session: Session, *conditions: Any, order: Sequence[Any] = (), limit: int | None = None
 ) -> list[Correction]:
-    statement = sa.select(corrections).where(*conditions)
-    if order is not None:
-        statement = statement.order_by(order)
+    statement = sa.select(corrections).where(*conditions).order_by(*order)
     if limit is not None:
         statement = statement.limit(limit)
     return [
@@ -228,6 +244,7 @@ def _select(
             labels=tuple(row["labels"]),
             source=CorrectionSource(row["source"]),
             status=CorrectionStatus(row["status"]),
+            used_in=tuple(dict.fromkeys(filter(None, (row["used_in"] or "").split("\n")))),
         )
         for row in session.execute(statement).mappings()
     ]

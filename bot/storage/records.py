@@ -143,6 +143,7 @@ class Correction:
     Attributes:
         id: of the row.
         created_at: seconds since 1970 UTC.
+        decided_at: when somebody last said so, or turned it down; seconds since 1970 UTC.
         text: that was read.
         labels: the right ones; empty while nobody has said which.
         source: who says so.
@@ -151,12 +152,13 @@ class Correction:
         model: which weight read it, if one did.
         reading: the label, labels and confidence it read.
         status: whether it may be trained on, or has been.
-        used_in: the run that was trained on it.
+        used_in: the runs that were trained on it, the last one last.
         note: in the author's words.
     """
 
     id: int
     created_at: float
+    decided_at: float
     text: str
     labels: tuple[str, ...]
     source: CorrectionSource
@@ -165,7 +167,7 @@ class Correction:
     model: str | None
     reading: Mapping[str, Any] | None
     status: CorrectionStatus
-    used_in: str | None
+    used_in: tuple[str, ...]
     note: str | None
 
 

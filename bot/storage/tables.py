@@ -162,6 +162,7 @@ corrections = sa.Table(
     metadata,
     _id(),
     sa.Column("created_at", Real, nullable=False),
+    sa.Column("decided_at", Real, nullable=False),  # when somebody last said so, or turned it down
     sa.Column("fingerprint", CleanText, nullable=False),  # of what was first said, so that it is kept once
     sa.Column("text", CleanText, nullable=False),
     sa.Column("labels", CleanJSON, nullable=False),  # empty while nobody has said which
@@ -172,7 +173,7 @@ corrections = sa.Table(
     sa.Column("model", CleanText),
     sa.Column("reading", CleanJSON),
     sa.Column("status", CleanText, nullable=False, index=True),
-    sa.Column("used_in", CleanText),
+    sa.Column("used_in", CleanText),  # runs, one a line
     sa.Column("note", CleanText),
     sa.UniqueConstraint("fingerprint"),
 )

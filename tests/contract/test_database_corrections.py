@@ -19,28 +19,60 @@ PROPOSED, REJECTED, USED = CorrectionStatus.PROPOSED, CorrectionStatus.REJECTED,
 
 def test_a_correction_comes_back_as_it_was_kept(database: Database) -> None:
     with database.session() as session:
-        kept, is_new = corrections.add(
+        kept, before = corrections.add(
             session, "I could scream\x00", ["anger", "annoyance"], AGENT, NEW, 100.0, author="Ann",
             model="tiny@1", reading={"label": "joy", "confidence": float("nan")}, note="sarcastic",
         )  # fmt: skip
     with database.session() as session:
         found = corrections.get(session, kept.id)
-    assert is_new
+    assert before is None
     assert found == kept
     assert (found.text, found.labels, found.author) == ("I could scream\ufffd", ("anger", "annoyance"), "Ann")
     assert (found.source, found.status, found.note) == (AGENT, NEW, "sarcastic")
     assert found.reading == {"label": "joy", "confidence": None}
-    assert (found.turn_id, found.used_in) == (None, None)
+    assert (found.turn_id, found.used_in, found.decided_at) == (None, (), 100.0)
 
 
 def test_the_same_correction_is_kept_once_and_another_beside_it(database: Database) -> None:
     with database.session() as session:
         first, _ = corrections.add(session, "so  it goes", ["grief", "sadness"], AGENT, NEW, 100.0)
-        again, is_new = corrections.add(session, "so it goes", ["sadness", "grief"], AGENT, NEW, 200.0)
-        other, other_is_new = corrections.add(session, "so it goes", ["neutral"], AGENT, NEW, 300.0)
-    assert (again.id, is_new) == (first.id, False)
+        again, before = corrections.add(session, "so it goes", ["sadness", "grief"], AGENT, NEW, 200.0)
+        other, nothing = corrections.add(session, "so it goes", ["neutral"], AGENT, NEW, 300.0)
+    assert (again.id, before) == (first.id, first)
+    assert (again.created_at, again.decided_at) == (100.0, 200.0)
     assert other.id != first.id
-    assert other_is_new
+    assert nothing is None
+
+
+def test_what_is_said_again_is_the_last_word(database: Database) -> None:
+    with database.session() as session:
+        anger, _ = corrections.add(session, "oh great", ["anger"], AGENT, NEW, 100.0, author="Ann")
+        sadness, _ = corrections.add(session, "oh great", ["sadness"], AGENT, NEW, 101.0)
+        assert [found.id for found in corrections.listing(session, [NEW])] == [anger.id, sadness.id]
+        again, _ = corrections.add(session, "oh great", ["anger"], AGENT, NEW, 102.0, author="Bea")
+        assert [found.id for found in corrections.listing(session, [NEW])] == [sadness.id, anger.id]
+        assert (again.author, again.decided_at) == ("Bea", 102.0)
+
+
+def test_a_confirmed_proposal_is_a_later_word_than_what_was_added_before(database: Database) -> None:
+    with database.session() as session:
+        proposed, _ = corrections.add(session, "oh great", ["joy"], CorrectionSource.PERSON, PROPOSED, 100.0)
+        added, _ = corrections.add(session, "oh great", ["anger"], AGENT, NEW, 101.0)
+        corrections.decide(session, proposed.id, NEW, 102.0)
+        assert [found.id for found in corrections.listing(session, [NEW])] == [added.id, proposed.id]
+
+
+def test_what_was_rejected_or_relabelled_counts_again_when_it_is_said_again(database: Database) -> None:
+    with database.session() as session:
+        first, _ = corrections.add(session, "a", ["joy"], AGENT, NEW, 100.0)
+        second, _ = corrections.add(session, "b", ["joy"], AGENT, NEW, 100.0)
+        corrections.decide(session, first.id, REJECTED, 101.0)
+        corrections.decide(session, second.id, NEW, 101.0, labels=["fear"])
+        for text, earlier in (("a", (REJECTED, ("joy",))), ("b", (NEW, ("fear",)))):
+            again, before = corrections.add(session, text, ["joy"], CorrectionSource.IMPORT, NEW, 102.0)
+            assert before is not None
+            assert (before.status, before.labels) == earlier
+            assert (again.status, again.labels) == (NEW, ("joy",))
 
 
 def test_what_a_person_said_is_kept_once_whatever_its_labels_become(database: Database) -> None:
@@ -51,24 +83,27 @@ def test_what_a_person_said_is_kept_once_whatever_its_labels_become(database: Da
         first, _ = corrections.add(
             session, turn.text, ["sadness"], person, PROPOSED, 102.0, turn_id=turn.id, said_by=said.id
         )
-        corrections.decide(session, first.id, NEW, labels=["disappointment"], author="Ann")
-        again, is_new = corrections.add(
+        decided = corrections.decide(session, first.id, NEW, 102.5, labels=["disappointment"], author="Ann")
+        again, before = corrections.add(
             session, turn.text, ["grief"], person, PROPOSED, 103.0, turn_id=turn.id, said_by=said.id
         )
-    assert not is_new
+    assert again == before == decided
     assert (again.labels, again.status, again.author) == (("disappointment",), NEW, "Ann")
 
 
-def test_listing_is_by_status_and_the_newest_with_a_limit(database: Database) -> None:
+def test_listing_is_by_status_and_the_last_decided_with_a_limit(database: Database) -> None:
     with database.session() as session:
         ids = [
             corrections.add(session, str(number), ["joy"], AGENT, NEW, 100.0 + number)[0].id
             for number in range(5)
         ]
-        corrections.decide(session, ids[0], REJECTED, note="a test")
+        corrections.decide(session, ids[0], REJECTED, 200.0, note="a test")
         assert [found.id for found in corrections.listing(session, [NEW])] == ids[1:]
         assert [found.id for found in corrections.listing(session, [NEW], limit=2)] == ids[3:]
-        assert [found.id for found in corrections.listing(session, list(CorrectionStatus))] == ids
+        assert [found.id for found in corrections.listing(session, list(CorrectionStatus))] == [
+            *ids[1:],
+            ids[0],
+        ]
         assert corrections.counts(session) == {"proposed": 0, "new": 4, "used": 0, "rejected": 1}
 
 
@@ -76,15 +111,52 @@ def test_marking_used_leaves_rejected_ones_alone(database: Database) -> None:
     with database.session() as session:
         first, _ = corrections.add(session, "a", ["joy"], AGENT, NEW, 100.0)
         second, _ = corrections.add(session, "b", ["joy"], AGENT, NEW, 101.0)
-        corrections.decide(session, second.id, REJECTED)
+        corrections.decide(session, second.id, REJECTED, 102.0)
         many = [first.id, second.id, *range(10_000, 12_000)]
-        assert corrections.mark_used(session, many, "runs/two") == 1
+        assert corrections.mark_used(session, many, "runs/two", 103.0) == 1
     with database.session() as session:
-        assert (corrections.get(session, first.id).status, corrections.get(session, first.id).used_in) == (
-            USED,
-            "runs/two",
-        )
+        found = corrections.get(session, first.id)
+        assert (found.status, found.used_in) == (USED, ("runs/two",))
         assert corrections.get(session, second.id).status is REJECTED
+
+
+def test_every_run_that_used_a_correction_is_named(database: Database) -> None:
+    with database.session() as session:
+        kept, _ = corrections.add(session, "a", ["joy"], AGENT, NEW, 100.0)
+        for run in ("runs/one", "runs/two, the second", "runs/two, the second"):
+            corrections.mark_used(session, [kept.id], run, 101.0)
+        assert corrections.get(session, kept.id).used_in == ("runs/one", "runs/two, the second")
+
+
+def test_what_was_decided_during_a_training_was_not_trained_on(database: Database) -> None:
+    with database.session() as session:
+        kept, _ = corrections.add(session, "a", ["joy"], AGENT, NEW, 100.0)
+        corrections.decide(session, kept.id, NEW, 102.0, labels=["anger"])  # the run has read "joy"
+        assert corrections.mark_used(session, [kept.id], "runs/one", 101.0) == 0
+        found = corrections.get(session, kept.id)
+    assert (found.status, found.labels, found.used_in) == (NEW, ("anger",), ())
+
+
+def test_corrections_from_before_count_from_when_they_were_kept(database_url: str) -> None:
+    from alembic import command
+
+    from bot.storage import schema
+
+    database = Database(database_url)
+    old = {"created_at": 7.0, "fingerprint": "x", "text": "a", "labels": '["joy"]', "source": "agent"}
+    old |= {"status": "used", "used_in": "runs/one"}
+    with database.engine.begin() as connection:
+        config = schema._config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        names = ", ".join(old)
+        values = ", ".join(f":{name}" for name in old)
+        connection.execute(sa.text(f"INSERT INTO corrections ({names}) VALUES ({values})"), old)
+    database.migrate()
+    with database.session() as session:
+        (found,) = corrections.listing(session, [USED])
+    database.close()
+    assert (found.decided_at, found.labels, found.used_in) == (7.0, ("joy",), ("runs/one",))
 
 
 def test_deleting_a_turn_deletes_what_was_said_of_it(database: Database) -> None:
@@ -127,6 +199,20 @@ def test_contradictions_pair_a_turn_with_what_was_said_of_it(database: Database)
     assert (found.turn.text, found.said_by.text) == ("oh great web-1", "no, I'm sad")
     assert found.reading is not None
     assert found.reading.emotion == emotion
+
+
+def test_who_denies_a_reading_twice_speaks_of_the_same_turn(database: Database) -> None:
+    with database.session() as session:
+        turn = turns.arrive(session, "web-1", "web", "oh great", "m1", "en", 100.0)
+        denials = []
+        for at, text in enumerate(("that's not it", "no, I'm sad"), 101):
+            denials.append(turns.arrive(session, "web-1", "web", text, f"m{at}", "en", float(at)))
+            turns.set_read(session, denials[-1].id, "en", "correct_reading", 0.9)
+        found = corrections.contradictions(session)
+    assert [(each.turn.id, each.said_by.id) for each in found] == [
+        (turn.id, denials[0].id),
+        (turn.id, denials[1].id),
+    ]
 
 
 def test_turns_to_ask_about_are_the_newest_of_people_without_a_correction(database: Database) -> None:

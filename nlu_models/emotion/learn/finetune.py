@@ -1,9 +1,10 @@
 """Trains a model on corrections without letting it forget: original texts are replayed among them.
 
 Corrections alone would bend a model until it knows little else (catastrophic forgetting). So most of what it
-reads are texts of the original training set, with their labels and with what the model said of them before
-(rehearsal with soft targets; Li & Hoiem, TPAMI 2018, https://arxiv.org/abs/1606.09282). What it said of axes
-and embeddings is held as well, since neither corrections nor GoEmotions say anything about them.
+reads are texts of the original training set, as far as that goes, with their labels and with what the model
+said of them before (rehearsal with soft targets; Li & Hoiem, TPAMI 2018, https://arxiv.org/abs/1606.09282).
+What it said of axes and embeddings is held as well, since neither corrections nor GoEmotions say anything
+about them.
 
 A model that the guard refuses may have gone too far in a good direction. So points on the way back to the old
 weights are tried as well (WiSE-FT; Wortsman et al., CVPR 2022, https://arxiv.org/abs/2109.01903), and the
@@ -57,7 +58,7 @@ class LearningArguments:
     epochs: int = 2
     batch_size: int = 16  # texts
     learning_rate: float = 1e-5
-    replayed: int = 3000  # original texts, drawn once
+    replayed: int = 3000  # original texts, drawn once; more where corrections would pass their share
     correction_share: float = 0.15  # of the texts of an epoch; corrections are repeated to reach it
     held_out_share: float = 0.2  # of the corrections, to judge by
     soft_share: float = 0.8  # of the old model's opinion in what replayed texts are trained towards
@@ -89,6 +90,7 @@ class Lesson:
         trained_on: how many corrections.
         held_out: how many corrections.
         replayed: how many original texts.
+        is_steady: whether what is held out stays so, whatever corrections come or go.
     """
 
     model: MultiTaskEncoder
@@ -97,6 +99,7 @@ class Lesson:
     trained_on: int
     held_out: int
     replayed: int
+    is_steady: bool
 
     @property
     def is_better(self) -> bool:
@@ -129,7 +132,7 @@ def learn(
     old = start.model.to(device).eval()
     model = copy.deepcopy(old)
     chance = random.Random(arguments.seed)
-    replayed = chance.sample(list(original), min(arguments.replayed, len(original)))
+    replayed = chance.sample(list(original), _replayed(len(trained_on), len(original), arguments))
     corpus = _corpus(start, old, trained_on, replayed, arguments, device)
     _train(model, corpus, start, arguments, device)
     before = [_read(old, start, rows, device, "old model") for rows in (dev, held_out)]
@@ -143,11 +146,19 @@ def learn(
             break
     # Where none passed, the reasons told are those against the whole of what was learnt.
     chosen = tried[-1] if all(check.passed for check in tried[-1][1]) else tried[0]
-    return Lesson(chosen[0].cpu().eval(), chosen[1], chosen[2], len(trained_on), len(held_out), len(replayed))
+    return Lesson(
+        chosen[0].cpu().eval(), chosen[1], chosen[2], len(trained_on), len(held_out), len(replayed),
+        is_steady(held_out, arguments.held_out_share),
+    )  # fmt: skip
 
 
 def split(corrections: Sequence[LabelledText], share: float) -> tuple[list[LabelledText], list[LabelledText]]:
-    """Corrections to train on and to judge by; a text is always on the same side, whatever is added.
+    """Corrections to train on and to judge by.
+
+    A text's own lot decides, so that it is on the same side in every run: a model that goes on from a learnt
+    one is judged by what neither has seen. With few corrections (below about 40) fewer than
+    `FEWEST_HELD_OUT` lots may lie within the share. Then the lowest lots are held out, and what comes or
+    goes among the corrections can move a text to the other side.
 
     Args:
         corrections: of several for one text the last counts.
@@ -169,6 +180,17 @@ def split(corrections: Sequence[LabelledText], share: float) -> tuple[list[Label
         [row for text, row in latest.items() if text not in judged],
         [row for text, row in latest.items() if text in judged],
     )
+
+
+def is_steady(held_out: Sequence[LabelledText], share: float) -> bool:
+    """Whether what `split` held out stays held out, whatever corrections come or go."""
+    return all(_lot(normalize(row.text).strip()) < share for row in held_out)
+
+
+def _replayed(corrections: int, original: int, arguments: LearningArguments) -> int:
+    """How many original texts hold corrections to their share, at least as many as were asked for."""
+    share = arguments.correction_share
+    return min(max(arguments.replayed, math.ceil((1.0 - share) / share * corrections)), original)
 
 
 def _between(old: MultiTaskEncoder, new: MultiTaskEncoder, share: float) -> MultiTaskEncoder:

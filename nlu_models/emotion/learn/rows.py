@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from nlu_models.emotion.suggest import pick
+from nlu_models.emotion.tables import SEPARATORS
 from nlu_models.errors import DataError, InputError
 
 MAX_TEXT_CHARS = 10_000
 MAX_NOTE_CHARS = 2_000
 MAX_FILE_BYTES = 100_000_000
 MOST_ERRORS = 5  # that are told at once
-SEPARATORS = re.compile(r"[,;|]")
+UNDECIDED = ("proposed", "rejected")  # statuses in which no agent stands by a correction
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
@@ -42,12 +43,14 @@ class Row:
 
 
 def read_rows(path: Path, known: Sequence[str]) -> tuple[list[Row], int]:
-    """The rows of a file that say something, and how many were left without labels.
+    """The rows of a file that say something, and how many were left out.
+
+    Left out are rows without labels yet, and those whose `status` says that no agent stands by them.
 
     Args:
         path: a .jsonl or .csv file with `text` and `labels` (a list, or names separated by , ; or |), and
-            perhaps `turn_id` and `note`. More fields do no harm, so that what `propose` writes can be
-            filled in and read again.
+            perhaps `turn_id`, `note` and `status`. More fields do no harm, so that what `propose` writes can
+            be filled in and read again, and what `list --json` prints be read as it is.
         known: the labels there are.
 
     Raises:
@@ -110,7 +113,7 @@ def checked_labels(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...
 
 
 def _row(line: int, fields: dict[str, Any], known: Sequence[str]) -> Row | None:
-    """The row, or None where nobody has filled in labels yet."""
+    """The row, or None where nobody has filled in labels yet or no agent stands by them."""
     if "text" not in fields or "labels" not in fields:
         missing = "text" if "text" not in fields else "labels"
         raise InputError(f"there is no {missing!r}; it has {', '.join(map(str, fields)) or 'nothing'}")
@@ -119,7 +122,7 @@ def _row(line: int, fields: dict[str, Any], known: Sequence[str]) -> Row | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"labels is {json.dumps(given)[:60]}, expected a list of names")
     text = checked_text(fields["text"])
-    if not any(name.strip() for name in names):
+    if not any(name.strip() for name in names) or fields.get("status") in UNDECIDED:
         return None
     turn_id, note = fields.get("turn_id"), fields.get("note")
     if turn_id in ("", None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from nlu_models.emotion.labels import GOEMOTIONS
+from nlu_models.emotion.provenance import RUNS, training_commands
+from nlu_models.emotion.run_folder import ARGUMENTS_FILE, RunFolder
 from nlu_models.emotion.shapes import fit_to_state
-from nlu_models.emotion.weights import METRICS_FILE, TOKENIZER_FILE, WeightConfig
+from nlu_models.emotion.weights import DEFAULT_HEADS, METRICS_FILE, TOKENIZER_FILE, WeightConfig
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
 
@@ -31,6 +33,9 @@ class Start:
         max_tokens: longer texts are cut.
         report: `metrics.json` of the run it is from.
         name: for the record.
+        flag: of the command line, that names it.
+        commands: that made it.
+        asked: `arguments.json` of the run it is from, where there is one; export finds the data by it.
     """
 
     model: MultiTaskEncoder
@@ -39,6 +44,9 @@ class Start:
     max_tokens: int
     report: dict[str, Any]
     name: str
+    flag: str
+    commands: tuple[str, ...] = ()
+    asked: dict[str, Any] | None = None
 
 
 def start_from_run(run: Path) -> Start:
@@ -55,7 +63,10 @@ def start_from_run(run: Path) -> Start:
         tokenizer = AutoTokenizer.from_pretrained(str(run / "tokenizer"), use_fast=True)
     except (OSError, ValueError) as error:
         raise WeightError(f"{run / 'tokenizer'} can't be loaded: {error}") from error
-    return _checked(model, tokenizer, report, f"run {run.name}")
+    start = _checked(model, tokenizer, report, f"run {run.name}", f"--run {RUNS}/{run.resolve().name}")
+    folder = RunFolder(run)
+    asked = folder.read_json(ARGUMENTS_FILE) if folder.file(ARGUMENTS_FILE).is_file() else None
+    return replace(start, commands=tuple(training_commands(run)), asked=asked)
 
 
 def start_from_weights(weights: Path) -> Start:
@@ -94,8 +105,12 @@ def start_from_weights(weights: Path) -> Start:
             f"{weights} doesn't fit its base {model.config.base!r}: {error}; use --run"
         ) from error
     _take_over(model, rebuilt.state_dict(), weights)
-    training = {**training, "labels": list(config.labels)}
-    return _checked(model.eval(), tokenizer, training, config.model)
+    heads = [head for head in config.trained_heads if head in DEFAULT_HEADS]
+    training = {**training, "labels": list(config.labels), "trained_heads": heads}
+    start = _checked(
+        model.eval(), tokenizer, training, config.model, f"--weights nlu_models/weights/{config.name}"
+    )
+    return replace(start, commands=tuple(map(str, report.get("training_commands", ()))))
 
 
 def _take_over(model: MultiTaskEncoder, state: dict[str, Tensor], weights: Path) -> None:
@@ -122,6 +137,7 @@ def _checked(
     tokenizer: PreTrainedTokenizerBase,
     training: dict[str, Any],
     name: str,
+    flag: str,
 ) -> Start:
     labels = tuple(training.get("labels", GOEMOTIONS))
     if labels != GOEMOTIONS or model.config.n_labels != len(labels):
@@ -135,7 +151,7 @@ def _checked(
         raise WeightError(f"{name}: its {METRICS_FILE} doesn't say how many tokens it reads") from error
     if tokenizer.pad_token_id is None:
         raise WeightError(f"{name}: its tokenizer has no padding token")
-    return Start(model, tokenizer, labels, max_tokens, training, name)
+    return Start(model, tokenizer, labels, max_tokens, training, name, flag)
 
 
 def _report(path: Path) -> dict[str, Any]:

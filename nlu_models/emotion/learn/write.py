@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nlu_models.emotion.learn.finetune import LearningArguments, Lesson
 from nlu_models.emotion.learn.start import Start
-from nlu_models.emotion.run_folder import METRICS_FILE, TOKENIZER_FOLDER, RunFolder
+from nlu_models.emotion.provenance import RUNS
+from nlu_models.emotion.run_folder import ARGUMENTS_FILE, METRICS_FILE, RunFolder
+from nlu_models.emotion.whole_folders import put_in_place, scratch_beside
 from nlu_models.errors import InputError
 
 
@@ -27,14 +27,24 @@ def check_output(output: Path) -> None:
         raise InputError(f"{output.parent} is no folder to write {output.name} into")
 
 
-def write_run(output: Path, start: Start, lesson: Lesson, arguments: LearningArguments) -> dict[str, Any]:
+def write_run(
+    output: Path,
+    start: Start,
+    lesson: Lesson,
+    arguments: LearningArguments,
+    other_flags: Sequence[str] = (),
+) -> dict[str, Any]:
     """Writes the run folder.
+
+    Its `metrics.json` is the start's, with the commands that made both instead of what the start was averaged
+    from, and with what was learnt.
 
     Args:
         output: of the run.
         start: what was trained on.
         lesson: what came of it.
         arguments: how.
+        other_flags: of the command line, besides the start, the settings and the folders.
 
     Returns:
         What `metrics.json` says was learnt.
@@ -52,20 +62,22 @@ def write_run(output: Path, start: Start, lesson: Lesson, arguments: LearningArg
         "checks": describe(lesson.checks),
     }
     earlier = [*start.report.get("learnt", ()), learnt]
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as scratch:
-            run = RunFolder(Path(scratch) / "run")
-            run.path.mkdir()
-            start.tokenizer.save_pretrained(str(run.file(TOKENIZER_FOLDER)))
-            run.write_labels(start.labels)
-            run.save_model(dataclasses.asdict(start.model.config), lesson.model.state_dict())
-            run.write_json(METRICS_FILE, {**start.report, "labels": list(start.labels), "learnt": earlier})
-            if output.is_dir():
-                output.rmdir()
-            shutil.move(str(run.path), str(output))
-    except OSError as error:
-        raise InputError(f"{output} can't be written: {error.strerror or error}") from error
+    report = {name: value for name, value in start.report.items() if name != "average_of"}
+    report |= {
+        "labels": list(start.labels),
+        "commands": [*start.commands, _command(output, start, arguments, other_flags)],
+        "learnt": earlier,
+    }
+    with scratch_beside(output) as scratch:
+        run = RunFolder(scratch / "run")
+        run.path.mkdir()
+        run.save_tokenizer(start.tokenizer)
+        run.write_labels(start.labels)
+        if start.asked is not None:
+            run.write_json(ARGUMENTS_FILE, start.asked)
+        run.save_model(dataclasses.asdict(start.model.config), lesson.model.state_dict())
+        run.write_json(METRICS_FILE, report)
+        put_in_place(run.path, output, scratch)
     return learnt
 
 
@@ -78,3 +90,21 @@ def describe(checks: Sequence[Any]) -> list[dict[str, Any]]:
         }
         for check in checks
     ]
+
+
+def _command(output: Path, start: Start, arguments: LearningArguments, other_flags: Sequence[str]) -> str:
+    """The command that makes the run again; the folder of GoEmotions reads as DIR."""
+    usual = dataclasses.asdict(LearningArguments())
+    settings = [
+        f"--{name.replace('_', '-')} {value}"
+        for name, value in dataclasses.asdict(arguments).items()
+        if value != usual[name]
+    ]
+    words = [
+        start.flag,
+        "--goemotions DIR",
+        *other_flags,
+        *settings,
+        f"--output {RUNS}/{output.resolve().name}",
+    ]
+    return f"attune emotion learn train {' '.join(words)}"

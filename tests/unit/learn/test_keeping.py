@@ -98,10 +98,59 @@ class TestKeeping:
         assert kept(database) == []
         path.write_text("\n".join(json.dumps(row) for row in rows))
         assert learn("import", str(path), "--as", "Ann", "--json") == 0
-        assert json.loads(capsys.readouterr().out) == {"added": 2, "known": 0, "without_labels": 1}
+        counted = {"added": 2, "known": 0, "overruled": 0, "left_out": 1}
+        assert json.loads(capsys.readouterr().out) == counted
         assert learn("import", str(path)) == 0
         assert "0 added, 2 known already, 1 without labels" in capsys.readouterr().out
         assert {found.source.value for found in kept(database)} == {"import"}
+
+    def test_a_file_that_is_imported_again_is_a_later_word_and_says_what_it_overruled(
+        self, database: Database, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = tmp_path / "rows.jsonl"
+        path.write_text("\n".join(json.dumps({"text": text, "labels": ["joy"]}) for text in "abc"))
+        assert learn("import", str(path)) == 0
+        assert learn("reject", "1") == 0
+        assert learn("confirm", "2", "--labels", "fear") == 0
+        capsys.readouterr()
+        assert learn("import", str(path), "--json") == 0
+        counted = {"added": 0, "known": 3, "overruled": 2, "left_out": 0}
+        assert json.loads(capsys.readouterr().out) == counted
+        assert {(found.status.value, found.labels) for found in kept(database)} == {("new", ("joy",))}
+
+    def test_what_is_added_again_says_what_it_was_and_counts_last(
+        self, database: Database, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        for label in ("anger", "sadness", "anger"):
+            assert learn("add", "oh great", "--labels", label) == 0
+        assert [found.labels for found in kept(database)] == [("sadness",), ("anger",)]
+        assert learn("reject", "1") == 0
+        capsys.readouterr()
+        assert learn("add", "oh great", "--labels", "anger") == 0
+        assert "correction 1 already (rejected); now it counts again, as anger" in capsys.readouterr().out
+        assert kept(database)[-1].status.value == "new"
+
+    def test_what_is_listed_can_be_imported_elsewhere_without_what_nobody_agreed_to(
+        self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:  # fmt: skip
+        learn("add", "fine, thanks\u2028really", "--labels", "neutral", "--note", "dry")
+        learn("add", "oh great", "--labels", "annoyance")
+        learn("add", "wrong", "--labels", "fear")
+        learn("reject", "3")
+        capsys.readouterr()
+        listed = tmp_path / "listed.jsonl"
+        assert learn("list", "--json", *("--status", "new"), *("--status", "rejected")) == 0
+        listed.write_text(capsys.readouterr().out, "utf-8")
+        monkeypatch.setenv("ATTUNE_VAR_DIR", str(tmp_path / "other"))
+        assert learn("import", str(listed), "--json") == 0
+        counted = {"added": 2, "known": 0, "overruled": 0, "left_out": 1}
+        assert json.loads(capsys.readouterr().out) == counted
+        found = kept(Database(f"sqlite:///{tmp_path / 'other' / 'attune.db'}"))
+        assert [(each.text, each.labels, each.note) for each in found] == [
+            ("fine, thanks\u2028really", ("neutral",), "dry"),
+            ("oh great", ("annoyance",), None),
+        ]
 
     def test_an_interrupted_import_keeps_nothing_and_can_be_repeated(
         self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,7 +211,8 @@ class TestKeeping:
         assert "1 new, 0 used, 1 rejected" in shown
         assert len(shown.splitlines()) == 3
         assert learn("list", "--status", "rejected", "--json") == 0
-        assert [found["text"] for found in json.loads(capsys.readouterr().out)] == ["wrong"]
+        rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert [found["text"] for found in rows] == ["wrong"]
 
     def test_without_weights_corrections_are_kept_all_the_same(
         self, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
@@ -186,6 +236,7 @@ class TestProposing:
         )
         learn("add", "the boss", "--labels", "neutral")
         assert learn("propose", "--from", str(source), "-n", "5", "-o", str(asked)) == 0
+        assert asked.stat().st_mode & 0o077 == 0
         rows = [json.loads(line) for line in asked.read_text().splitlines()]
         texts = [row["text"] for row in rows]
         assert "the boss" not in texts

@@ -212,6 +212,14 @@ class TestRows:
         ]
         assert left == 1
 
+    def test_what_no_agent_stands_by_is_left_out(self, tmp_path: Path) -> None:
+        rows = [
+            {"text": status, "labels": ["joy"], "status": status}
+            for status in ("proposed", "new", "used", "rejected")
+        ]
+        found, left = read_rows(self.write(tmp_path, list(rows)), GOEMOTIONS)
+        assert ([row.text for row in found], left) == (["new", "used"], 2)
+
     def test_csv_is_read_too(self, tmp_path: Path) -> None:
         path = self.write(tmp_path, ["text,labels,turn_id", '"a, b",joy|love,', "c,,"], "rows.csv")
         rows, left = read_rows(path, GOEMOTIONS)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +21,12 @@ from bot.storage.database import Database  # noqa: E402
 from nlu_models.emotion.data import LabelledText  # noqa: E402
 from nlu_models.emotion.labels import GOEMOTIONS  # noqa: E402
 from nlu_models.emotion.learn import finetune  # noqa: E402
-from nlu_models.emotion.learn.finetune import LearningArguments, split  # noqa: E402
+from nlu_models.emotion.learn.finetune import LearningArguments, Lesson, is_steady, split  # noqa: E402
 from nlu_models.emotion.learn.guard import Check  # noqa: E402
+from nlu_models.emotion.learn.start import start_from_run, start_from_weights  # noqa: E402
+from nlu_models.emotion.learn.write import write_run  # noqa: E402
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_tokenizer  # noqa: E402
-from nlu_models.errors import InputError  # noqa: E402
+from nlu_models.errors import InputError, NluModelError  # noqa: E402
 from tests.unit.learn.commands import kept, learn  # noqa: E402
 from tests.unit.tiny_bases import WORDS, make_base  # noqa: E402
 from tests.unit.tiny_weights import make_weights  # noqa: E402
@@ -132,10 +136,98 @@ class TestTraining:
         assert not torch.equal(model.emotion.weight, old.emotion.weight)
         assert torch.equal(model.risk.weight, old.risk.weight)
         assert {found.status.value for found in kept(database)} == {"used"}
-        assert {found.used_in for found in kept(database)} == {str(output)}
+        assert {found.used_in for found in kept(database)} == {(str(output),)}
         assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
         assert learn(*self.flags(run, goemotions, tmp_path / "again")) == 2
         assert "no new corrections" in capsys.readouterr().err
+
+    def test_used_corrections_can_be_trained_on_again(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
+        capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr("nlu_models.emotion.learn.finetune.compare", _agree)
+        self.keep(database, corrected())
+        outputs = [tmp_path / "first", tmp_path / "second"]
+        assert learn(*self.flags(run, goemotions, outputs[0], "--epochs", "1")) == 0
+        assert learn(*self.flags(run, goemotions, outputs[1], "--epochs", "1")) == 2
+        assert "--again trains on those that were used" in capsys.readouterr().err
+        assert learn(*self.flags(run, goemotions, outputs[1], "--epochs", "1", "--again")) == 0
+        assert {found.used_in for found in kept(database)} == {tuple(map(str, outputs))}
+
+    def test_what_is_relabelled_during_the_training_stays_to_be_learnt(
+        self, database: Database, run: Path, goemotions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def relabel(*given: Any) -> None:
+            assert learn("confirm", "7", "--labels", "joy") == 0
+
+        self.keep(database, corrected())
+        monkeypatch.setattr(finetune, "_train", relabel)
+        monkeypatch.setattr(finetune, "compare", _agree)
+        assert learn(*self.flags(run, goemotions, tmp_path / "learnt")) == 0
+        found = {each.id: each for each in kept(database)}
+        assert (found[7].status.value, found[7].labels, found[7].used_in) == ("new", ("joy",), ())
+        assert {each.status.value for each in found.values() if each.id != 7} == {"used"}
+
+    def test_a_learnt_run_says_what_it_was_made_of_and_with(
+        self, run: Path, goemotions: Path, tmp_path: Path
+    ) -> None:
+        from nlu_models.emotion.provenance import training_commands
+
+        first = tmp_path / "averaged"
+        shutil.copytree(run, first)
+        report = json.loads((run / "metrics.json").read_text())
+        report |= {"average_of": ["runs/one", "runs/two"], "trained_heads": ["emotion"]}
+        (first / "metrics.json").write_text(json.dumps(report))
+        (first / "arguments.json").write_text(json.dumps({"data": {"goemotions": "/g"}, "settings": {}}))
+        outputs = [tmp_path / "learnt", tmp_path / "more"]
+        for source, output in zip((first, outputs[0]), outputs, strict=True):
+            start = start_from_run(source)
+            lesson = Lesson(start.model, [], 0.5, 20, 5, 60, True)
+            write_run(output, start, lesson, LearningArguments(epochs=3, seed=4), ["--again"])
+        written = json.loads((outputs[1] / "metrics.json").read_text())
+        assert "average_of" not in written
+        assert written["trained_heads"] == ["emotion"]
+        assert [learnt["from"] for learnt in written["learnt"]] == ["run averaged", "run learnt"]
+        told = "--goemotions DIR --again --epochs 3 --seed 4 --output"
+        assert written["commands"] == training_commands(outputs[1]) == [
+            "attune emotion average --runs runs/one runs/two --output runs/averaged",
+            f"attune emotion learn train --run runs/averaged {told} runs/learnt",
+            f"attune emotion learn train --run runs/learnt {told} runs/more",
+        ]  # fmt: skip
+        for output in outputs:
+            assert json.loads((output / "arguments.json").read_text()) == {
+                "data": {"goemotions": "/g"},
+                "settings": {},
+            }
+
+    def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(
+        self, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*given: Any) -> None:
+            raise Exception("No space left on device (os error 28)")  # as the tokenizers package does
+
+        start = start_from_run(run)
+        monkeypatch.setattr(type(start.tokenizer), "save_pretrained", fail)
+        with pytest.raises(NluModelError, match="can't be written: No space left"):
+            write_run(
+                tmp_path / "learnt", start, Lesson(start.model, [], 1.0, 20, 5, 60, True), LearningArguments()
+            )
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_full_disk_is_no_bad_input(
+        self, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*given: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        start = start_from_run(run)
+        monkeypatch.setattr(Path, "rename", fail)
+        with pytest.raises(NluModelError, match="No space left") as caught:
+            write_run(
+                tmp_path / "learnt", start, Lesson(start.model, [], 1.0, 20, 5, 60, True), LearningArguments()
+            )
+        assert not isinstance(caught.value, InputError)
+        assert list(tmp_path.iterdir()) == []
 
     def test_a_worse_model_is_refused_with_its_reasons_and_nothing_is_written(
         self, database: Database, run: Path, goemotions: Path, tmp_path: Path,
@@ -189,10 +281,7 @@ class TestTraining:
 
     def test_a_weight_can_be_gone_on_from_too(self, run: Path, goemotions: Path, tmp_path: Path) -> None:
         """The model of a graph, put back onto its base, reads as the graph does."""
-        import shutil
-
         from nlu_models.emotion.dequantize import both_logits
-        from nlu_models.emotion.learn.start import start_from_run, start_from_weights
         from nlu_models.emotion.quantize import choose_method, load_checkpoint, write_graph
 
         weights = make_weights(tmp_path / "weights")
@@ -200,18 +289,22 @@ class TestTraining:
         write_graph(model, weights / "model.onnx", choose_method("row", model), 24)
         shutil.copy(run / "tokenizer" / "tokenizer.json", weights / "tokenizer.json")
         training = json.loads((run / "metrics.json").read_text())
-        (weights / "metrics.json").write_text(json.dumps({"training": training}))
+        commands = ["attune emotion train --goemotions DIR --output runs/first"]
+        (weights / "metrics.json").write_text(
+            json.dumps({"training": training, "training_commands": commands})
+        )
         start = start_from_weights(weights)
         served, ours = both_logits(start.model, weights / "model.onnx", [[2, 5, 6, 3], [2, 7, 8, 9, 3]])
         assert abs(served - ours).max() < 0.1 * served.std()
         assert (start.max_tokens, start.labels) == (24, start_from_run(run).labels)
+        assert start.commands == tuple(commands)
+        assert start.flag == "--weights nlu_models/weights/tiny"
+        assert set(start.report["trained_heads"]) == {"emotion", "vad", "embedding"}
 
     @pytest.mark.parametrize(("passing", "share", "tried"), [(1, 1.0, 1), (2, 0.75, 2), (9, 1.0, 3)])
     def test_a_model_that_went_too_far_is_taken_part_of_the_way_back(
         self, run: Path, monkeypatch: pytest.MonkeyPatch, passing: int, share: float, tried: int
     ) -> None:
-        from nlu_models.emotion.learn.start import start_from_run
-
         seen = []
 
         def verdict(*given: Any, **named: Any) -> list[Check]:
@@ -245,6 +338,26 @@ class TestTraining:
         assert {row.text for row in trained} <= {row.text for row in more_trained}
         assert len(trained) + len(held) == 60
 
+    def test_few_held_out_texts_are_said_to_be_unsteady(self) -> None:
+        rows = corrected(200)
+        lots = sorted(rows, key=lambda row: finetune._lot(row.text))
+        below = [row for row in lots if finetune._lot(row.text) < 0.2]
+        trained, held = split([*below[:3], *lots[-17:]], 0.2)
+        assert (len(trained), len(held)) == (16, 4)
+        assert not is_steady(held, 0.2)
+        _, held = split([*below[:4], *lots[-17:]], 0.2)
+        assert {row.text for row in held} == {row.text for row in below[:4]}
+        assert is_steady(held, 0.2)
+
+    @pytest.mark.parametrize(
+        ("corrections", "original", "replayed"),
+        [(100, 43_410, 3000), (3750, 43_410, 21_250), (10_000, 43_410, 43_410), (5, 40, 40)],
+    )
+    def test_many_corrections_are_among_more_replayed_texts(
+        self, corrections: int, original: int, replayed: int
+    ) -> None:
+        assert finetune._replayed(corrections, original, LearningArguments()) == replayed
+
     def test_the_last_word_on_a_text_counts(self) -> None:
         rows = [LabelledText(f"text {row}", (0,)) for row in range(20)]
         trained, held = split([*rows, LabelledText("TEXT 3", (5,))], 0.2)
@@ -260,6 +373,11 @@ class TestTraining:
     def test_arguments_are_checked(self) -> None:
         with pytest.raises(InputError, match="correction_share is 2"):
             LearningArguments(correction_share=2.0)
+
+
+def _agree(*given: Any, **named: Any) -> list[Check]:
+    """A guard that lets everything pass."""
+    return [Check("macro_f1", 0.0, 0.0, 0.0, 0.0, 0.0, True)]
 
 
 def _spoil(model: Any, *given: Any) -> None:
