@@ -20,6 +20,7 @@ LOSSES = ("bce", "asymmetric", "focal")
 SCHEDULES = ("linear", "cosine", "constant")
 ADVERSARIES = ("none", "fgm", "freelb")
 PRECISIONS = ("bf16", "float32")
+KEPT = ("best", "last")
 
 
 def _number(default: Any, low: float, high: float, text: str) -> Any:
@@ -44,11 +45,11 @@ class TrainingArguments:
 
     base: str = _word(DEFAULT_BASE, "base encoder: a folder, a hub id, or package:NAME")
     init: str = _word("", "model.pt of an earlier run to go on from, instead of the plain base")
-    seed: int = _number(13, 0, 2**31 - 1, "of shuffling, dropout, fresh heads, noise and the dev split")
+    seed: int = _number(13, 0, 2**31 - 1, "of shuffling, dropout, fresh heads and noise")
     epochs: int = _number(4, 1, 1000, "passes over the texts")
     batch_size: int = _number(32, 1, 4096, "texts a pass, of each process")
     accumulation: int = _number(1, 1, 1024, "passes whose gradients are summed into one step")
-    max_tokens: int = _number(96, 8, 8192, "longer texts are cut")
+    max_tokens: int = _number(96, 8, 512, "longer texts are cut")
     learning_rate: float = _number(1e-4, 1e-8, 1.0, "the highest of the schedule")
     schedule: str = _choice("linear", SCHEDULES, "how the rate falls after the warm-up")
     warmup_share: float = _number(0.1, 0.0, 0.9, "share of all steps in which the rate rises")
@@ -60,6 +61,7 @@ class TrainingArguments:
     lora_rank: int = _number(0, 0, 1024, "rank of low-rank adapters in place of full training; 0 is off")
     lora_alpha: int = _number(16, 1, 4096, "scale of the adapters, over the rank")
     precision: str = _choice("bf16", PRECISIONS, "of the products in a pass; weights are always float32")
+    keep: str = _choice("best", KEPT, "epoch whose weights are kept; best is by dev macro-F1")
     patience: int = _number(0, 0, 1000, "epochs without a better dev macro-F1 before stopping; 0 never")
 
     loss: str = _choice("bce", LOSSES, "of the labels")

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from nlu_models.emotion.run_folder import (
+    ARGUMENTS_FILE,
     LABELS_FILE,
     METRICS_FILE,
     MODEL_FILE,
@@ -21,7 +23,7 @@ from nlu_models.emotion.run_folder import (
     load_torch,
 )
 from nlu_models.emotion.whole_files import write_text
-from nlu_models.errors import InputError, WeightError
+from nlu_models.errors import InputError, NluModelError, WeightError
 
 
 def average(runs: list[Path], output: Path) -> dict[str, Any]:
@@ -29,7 +31,8 @@ def average(runs: list[Path], output: Path) -> dict[str, Any]:
 
     Args:
         runs: at least two run folders of the same architecture and labels.
-        output: run folder to write: `model.pt`, `tokenizer/`, the labels, and the last run's `metrics.json`.
+        output: run folder to write: `model.pt`, `tokenizer/`, the labels, the last run's `metrics.json`, and
+            `arguments.json` where all runs were trained and measured on the same labelled texts.
 
     Returns:
         The metrics, as written.
@@ -57,11 +60,22 @@ def average(runs: list[Path], output: Path) -> dict[str, Any]:
     for run in runs:
         if not (run / TOKENIZER_FOLDER).is_dir():
             raise WeightError(f"{run / TOKENIZER_FOLDER} is missing; `attune emotion train` writes it")
-    report = {**RunFolder(runs[-1]).read_json(METRICS_FILE), "average_of": [str(run) for run in runs]}
+    reports = [RunFolder(run).read_json(METRICS_FILE) for run in runs]
+    report = {**reports[-1], "average_of": [str(run) for run in runs]}
+    report.pop("commands", None)  # those of the last run alone
+    if all("trained_heads" in one for one in reports):
+        taught = set.intersection(*(set(one["trained_heads"]) for one in reports))
+        report["trained_heads"] = [name for name in reports[-1]["trained_heads"] if name in taught]
     folder = RunFolder.create(output)
-    shutil.copytree(runs[0] / TOKENIZER_FOLDER, output / TOKENIZER_FOLDER, dirs_exist_ok=True)
-    if (runs[0] / LABELS_FILE).is_file():
-        shutil.copy(runs[0] / LABELS_FILE, output / LABELS_FILE)
+    copied = [TOKENIZER_FOLDER, LABELS_FILE, *([ARGUMENTS_FILE] if _hold_out_the_same(runs) else [])]
+    try:
+        for name in copied:
+            if (runs[0] / name).is_dir():
+                shutil.copytree(runs[0] / name, output / name, dirs_exist_ok=True)
+            elif (runs[0] / name).is_file():
+                shutil.copy(runs[0] / name, output / name)
+    except OSError as error:  # shutil.Error is one
+        raise NluModelError(f"{output} can't be written: {error.strerror or error}") from error
     write_text(folder.file(METRICS_FILE), json.dumps(report, indent=1) + "\n")
     mean = {
         name: (tensor / len(runs)).float() if tensor.is_floating_point() else tensor
@@ -70,6 +84,21 @@ def average(runs: list[Path], output: Path) -> dict[str, Any]:
     # Last, so that a folder with a model is whole.
     folder.save_model(first["config"], mean)
     return report
+
+
+def _hold_out_the_same(runs: Sequence[Path]) -> bool:
+    """Whether the runs say that they were trained on the same labelled texts, and measured on the same."""
+    asked = [
+        RunFolder(run).read_json(ARGUMENTS_FILE) if (run / ARGUMENTS_FILE).is_file() else {} for run in runs
+    ]
+    kept = [
+        {
+            **{name: one.get("data", {}).get(name) for name in ("data", "labels", "dev", "goemotions")},
+            "dev_share": one.get("settings", {}).get("dev_share"),
+        }
+        for one in asked
+    ]
+    return all(asked) and all(one == kept[0] for one in kept)
 
 
 def _state_of(run: Path, checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:

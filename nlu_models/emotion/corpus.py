@@ -37,6 +37,7 @@ class Batch(NamedTuple):
         soft: (batch, labels) a teacher's logits; None where the corpus has none.
         soft_vad: (batch, 3) a teacher's axes; None where the corpus has none.
         has_soft: (batch,).
+        has_soft_vad: (batch,).
         embedding: (batch, width) of length 1; None where the corpus has none.
     """
 
@@ -49,6 +50,7 @@ class Batch(NamedTuple):
     soft: Tensor | None
     soft_vad: Tensor | None
     has_soft: Tensor
+    has_soft_vad: Tensor
     embedding: Tensor | None
 
 
@@ -66,6 +68,7 @@ class Corpus:
         soft: (texts, labels) float32 logits of teachers, or None.
         soft_vad: (texts, 3) float32, or None.
         has_soft: (texts,) float32.
+        has_soft_vad: (texts,) float32, or None where all that have a teacher's labels have its axes.
         embedding: (texts, width) float32 of length 1, or None.
     """
 
@@ -78,10 +81,16 @@ class Corpus:
     has_soft: Tensor
     soft: Tensor | None = None
     soft_vad: Tensor | None = None
+    has_soft_vad: Tensor | None = None
     embedding: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.token_ids)
+
+    @property
+    def with_soft_vad(self) -> Tensor:
+        """(texts,) 1 where a teacher's axes are known."""
+        return self.has_soft if self.has_soft_vad is None else self.has_soft_vad
 
     def batch(
         self, rows: Sequence[int], pad_id: int, device: torch.device, variant: Variant | None = None
@@ -113,6 +122,7 @@ class Corpus:
             pick(self.soft),
             pick(self.soft_vad),
             self.has_soft[index].to(device),
+            self.with_soft_vad[index].to(device),
             pick(self.embedding),
         )
 

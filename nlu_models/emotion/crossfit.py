@@ -110,7 +110,8 @@ def crossfit_measures(
     """
     found: dict[str, list[float]] = {}
     per_label = []
-    present = truth.any(axis=0)  # a label without a true row has no F1
+    present = truth.any(axis=0)  # a label without a true row has no F1, and nor has a group
+    held_groups = {name: group_truth(truth, members) for name, members in groupings.items()}
     for seed in range(repeats):
         held = hold_out(truth, probabilities, groupings, folds, seed, target_error, max_abstained)
         per_label.append(metrics.f1_per_label(truth, held.predicted))
@@ -118,8 +119,9 @@ def crossfit_measures(
             "macro_f1": float(per_label[-1][present].mean()),
             "micro_f1": metrics.micro_f1(truth, held.predicted),
         }
-        for name, members in groupings.items():
-            values[f"{name}_macro_f1"] = metrics.macro_f1(group_truth(truth, members), held.groups[name])
+        for name, true in held_groups.items():
+            there = true.any(axis=0)
+            values[f"{name}_macro_f1"] = metrics.macro_f1(true[:, there], held.groups[name][:, there])
         values |= reliability.label_errors(truth, held.probabilities)
         values |= _confidence(held)
         for name, value in values.items():

@@ -5,6 +5,7 @@ A source keeps the order of its file, so that a teacher's logits for that file (
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from nlu_models.emotion import data, tables
 from nlu_models.emotion.arguments import DataPaths, TrainingArguments
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.errors import DataError
+from nlu_models.text import normalize
 
 MIN_DEV_ROWS = 2
-DEV_SALT = 7919  # keeps the draw of the dev rows apart from other uses of the seed
 
 
 @dataclass(frozen=True)
@@ -170,13 +171,13 @@ def _tables_in(folder: Path, dev_file: Path | None) -> tuple[list[Path], Path | 
                 raise DataError(f"{folder} holds {found[part].name} and {path.name}; keep one of them")
             if path.is_file():
                 found[part] = path
+    held_out = {path.resolve() for path in (dev_file, found.get("dev")) if path is not None}
     train = (
         [found["train"]]
         if "train" in found
-        else sorted(
-            path for path in folder.iterdir() if path.suffix in tables.TABLES and path != found.get("dev")
-        )
+        else sorted(path for path in folder.iterdir() if path.suffix in tables.TABLES)
     )
+    train = [path for path in train if path.resolve() not in held_out]
     if not train:
         expected = ", ".join(f"*{suffix}" for suffix in tables.TABLES)
         raise DataError(f"{folder} holds no training data; expected {expected}")
@@ -184,16 +185,31 @@ def _tables_in(folder: Path, dev_file: Path | None) -> tuple[list[Path], Path | 
 
 
 def _split(source: Source, path: Path, arguments: TrainingArguments) -> tuple[Source, Source]:
-    """A seeded share of the rows for dev, the rest for training."""
-    count = len(source.texts)
-    held_out = max(MIN_DEV_ROWS, round(arguments.dev_share * count))
-    if count < 2 * MIN_DEV_ROWS:
+    """A share of the rows for dev, the rest for training; no text is in both.
+
+    Texts are taken in the order of their hashes, so that other seeds hold out the same ones, and a table that
+    has grown nearly the same ones: a run may go on from an earlier run's checkpoint without being measured on
+    what that was trained on.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, text in enumerate(source.texts):
+        rows_of.setdefault(" ".join(normalize(text).split()), []).append(row)
+    if len(rows_of) < 2 * MIN_DEV_ROWS:
         raise DataError(
-            f"{path} has {count} rows, expected at least {2 * MIN_DEV_ROWS} to hold some out for dev"
+            f"{path} has {len(rows_of)} different texts, expected at least {2 * MIN_DEV_ROWS} to hold some "
+            "out for dev"
         )
-    chosen = set(random.Random(arguments.seed + DEV_SALT).sample(range(count), held_out))
-    kept = [row for row in range(count) if row not in chosen]
-    return source.picked(kept), source.picked(sorted(chosen))
+    wanted = max(MIN_DEV_ROWS, round(arguments.dev_share * len(source.texts)))
+    chosen: list[int] = []
+    left = len(rows_of)
+    for text in sorted(rows_of, key=lambda text: hashlib.sha256(text.encode("utf-8", "replace")).digest()):
+        if len(chosen) >= wanted or left <= MIN_DEV_ROWS:
+            break
+        chosen += rows_of[text]
+        left -= 1
+    held_out = set(chosen)
+    kept = [row for row in range(len(source.texts)) if row not in held_out]
+    return source.picked(kept), source.picked(sorted(held_out))
 
 
 def _from_ids(name: str, rows: Sequence[data.LabelledText]) -> Source:
@@ -219,4 +235,8 @@ def _warnings(labels: Sequence[str], train: Sequence[Source], dev: Sequence[Sour
         empty = [name for index, name in enumerate(labels) if not counts[index]]
         if empty:
             warnings.append(f"no {part} row has the label {', '.join(empty)}")
+    own = {text for source in dev if source.name == "data" for text in source.texts}
+    both = own & {text for source in train if source.label_ids is not None for text in source.texts}
+    if both:
+        warnings.append(f"{len(both)} dev texts are trained on as well, which flatters every measure")
     return warnings

@@ -7,6 +7,7 @@ same texts; what to expect on new texts stands under `crossfit`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from nlu_models.emotion.groups import group_shares, group_truth, memberships
 from nlu_models.emotion.intents import measure_intents
 from nlu_models.emotion.labelled import Labelled
 from nlu_models.emotion.labels import GROUPINGS, VAD
+from nlu_models.emotion.seen import unseen
 from nlu_models.emotion.speed import measure_speed
 from nlu_models.emotion.subjects import Reader, encode_with_progress, is_run, model_bytes, open_reader
 from nlu_models.emotion.weights import WeightConfig
@@ -63,7 +65,7 @@ def evaluate(
         NluModelError: the reader or a corpus can't be used.
     """
     reader = open_reader(folder)
-    texts = read_labelled(reader.config, goemotions, table, split)
+    texts = read_labelled([folder], reader.config, goemotions, table, split)
     encoded = encode_with_progress(reader, texts.texts, texts.name)
     config, thresholds = reader.config, "the weight's own"
     if is_run(folder):
@@ -73,6 +75,7 @@ def evaluate(
         "model": config.model,
         "bytes": model_bytes(folder),
         "data": {"name": texts.name, "sha256": texts.sha256},
+        "warnings": list(texts.warnings),
         "thresholds": thresholds,
         **label_measures(texts.truth, encoded.probabilities, config, repeats),
     }
@@ -91,14 +94,30 @@ def evaluate(
 
 
 def read_labelled(
-    config: WeightConfig, goemotions: Path | None, table: Path | None, split: str = "dev"
+    folders: Sequence[Path],
+    config: WeightConfig,
+    goemotions: Path | None,
+    table: Path | None,
+    split: str = "dev",
 ) -> Labelled:
-    """The texts to measure on: GoEmotions where its folder is given, else the table."""
+    """The texts to measure on, without those of the table that a reader was trained on.
+
+    Args:
+        folders: of the weights or runs that are to be measured.
+        config: theirs; they have the same labels.
+        goemotions: folder of GoEmotions; either this or `table`.
+        table: labelled CSV, TSV or JSONL of one's own.
+        split: of GoEmotions.
+    """
     if goemotions is not None:
-        return labelled.read_goemotions(goemotions, config.labels, split)
-    if table is None:
+        texts, table = labelled.read_goemotions(goemotions, config.labels, split), None
+    elif table is not None:
+        texts = labelled.read_table(table, config.labels)
+    else:
         raise ValueError("expected a folder of GoEmotions or a table of labelled texts")
-    return labelled.read_table(table, config.labels)
+    for folder in folders:
+        texts = unseen(texts, folder, table, split)
+    return texts
 
 
 def label_measures(
@@ -114,8 +133,14 @@ def label_measures(
     """
     judged = judge(config, probabilities)
     members = memberships(config.labels)
-    target = config.target_error or TARGET_ERROR
-    crossfit = crossfit_measures(truth, probabilities, members, repeats=repeats, target_error=target)
+    crossfit = crossfit_measures(
+        truth,
+        probabilities,
+        members,
+        repeats=repeats,
+        target_error=TARGET_ERROR if config.target_error is None else config.target_error,
+        max_abstained=MAX_ABSTAINED if config.max_abstained is None else config.max_abstained,
+    )
     f1_crossfit = crossfit.pop("f1_per_label")
     present = truth.any(axis=0)
     best = judged.probabilities >= metrics.tune_thresholds(truth, judged.probabilities)
@@ -195,6 +220,7 @@ def fitted_config(
         confidence={"slope": slope, "intercept": intercept},
         abstain_below=fitted.abstain_below,
         target_error=target_error,
+        max_abstained=max_abstained,
     )
 
 
@@ -239,11 +265,12 @@ def _any_member(judged: Judged, members: Bools) -> Bools:
 def _grouped(truth: Bools, judged: Judged, config: WeightConfig, name: str) -> dict[str, Any]:
     members = memberships(config.labels)[name]
     held = group_truth(truth, members)
+    present = held.any(axis=0)  # a group without a true row has no F1
     scores = metrics.f1_per_label(held, judged.groups[name])
     largest: NDArray[np.int64] = group_shares(judged.probabilities, members).argmax(axis=1)
     return {
-        "macro_f1": _round(scores.mean()),
-        "f1": {group: _round(scores[index]) for index, group in enumerate(GROUPINGS[name])},
+        "macro_f1": _round(scores[present].mean()),
+        "f1": {group: _round(scores[index]) for index, group in enumerate(GROUPINGS[name]) if present[index]},
         "largest_share_right": _round(held[np.arange(len(held)), largest].mean()),
     }
 
@@ -258,6 +285,7 @@ def _confidence(truth: Bools, judged: Judged, config: WeightConfig) -> dict[str,
         "excess_aurc": _round(excess_aurc(judged.confidence, correct)),
         "abstain_below": config.abstain_below,
         "target_error": config.target_error,
+        "max_abstained": config.max_abstained,
         "abstained_share": _round(judged.abstained.mean()),
         "error_when_committed": _round(1.0 - correct[committed].mean()) if committed.any() else None,
         "error_when_abstained": _round(1.0 - correct[~committed].mean()) if (~committed).any() else None,

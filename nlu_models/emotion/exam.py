@@ -18,7 +18,7 @@ from nlu_models.emotion.groups import memberships
 from nlu_models.emotion.infer import EmotionEncoder
 from nlu_models.emotion.labelled import truth_of
 from nlu_models.emotion.labels import VAD
-from nlu_models.emotion.run_folder import ARGUMENTS_FILE, RunFolder
+from nlu_models.emotion.run_folder import ARGUMENTS_FILE, METRICS_FILE, RunFolder
 from nlu_models.emotion.weights import DEFAULT_HEADS
 from nlu_models.errors import InputError, WeightError
 
@@ -136,6 +136,9 @@ def _labelled(sources: Sequence[Source]) -> list[tuple[str, tuple[int, ...]]]:
 
 def _trained_heads(run: RunFolder) -> tuple[str, ...]:
     """Emotion always; axes where rated texts or a teacher taught them, the embedding where it was kept."""
+    report = run.read_json(METRICS_FILE) if run.file(METRICS_FILE).is_file() else {}
+    if isinstance(heads := report.get("trained_heads"), list):
+        return tuple(name for name in DEFAULT_HEADS if name in heads)
     if not run.file(ARGUMENTS_FILE).is_file():
         return DEFAULT_HEADS  # from before the data was recorded: all runs had all of it
     said = run.read_json(ARGUMENTS_FILE)

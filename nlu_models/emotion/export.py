@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +16,15 @@ from nlu_models.emotion import evaluate, exam, metrics, provenance
 from nlu_models.emotion.card import write_card
 from nlu_models.emotion.crossfit import REPEATS
 from nlu_models.emotion.exam import Exam
-from nlu_models.emotion.infer import CHARS_PER_TOKEN, EmotionEncoder, load_tokenizer
+from nlu_models.emotion.infer import EmotionEncoder, load_tokenizer
 from nlu_models.emotion.intents import measure_intents
 from nlu_models.emotion.quantize import METHODS, Method, choose_method, load_checkpoint, write_graph
 from nlu_models.emotion.subjects import encode_with_progress
-from nlu_models.emotion.weights import METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, WeightConfig
-from nlu_models.emotion.wording import normalize_wording
+from nlu_models.emotion.weights import CONFIG_FILE, METRICS_FILE, MODEL_FILE, TOKENIZER_FILE, WeightConfig
+from nlu_models.emotion.whole_folders import put_in_place, scratch_beside
+from nlu_models.emotion.wording import as_read
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_base
-from nlu_models.errors import InputError, NluModelError, WeightError
+from nlu_models.errors import InputError, WeightError
 
 MAX_BYTES = 30_000_000  # of a shipped graph
 CALIBRATION_TEXTS = 512  # training texts that fixed scales are found with
@@ -64,16 +62,18 @@ def export(
         The contents of `metrics.json`.
 
     Raises:
+        InputError: the output holds something else than a weight, or the run itself.
         NluModelError: the run or a corpus can't be used, the graph came out too large, or a file can't be
             written.
     """
+    _check_output(output, run)
     model = load_checkpoint(run)
     training = provenance.training_report(run)
     chosen = choose_method(method, model)
     asked = exam.prepare(run, goemotions, emobank)
     _check_labels(model, asked, run)
     max_tokens = int(training["arguments"]["max_tokens"])
-    with _scratch(output) as scratch:
+    with scratch_beside(output) as scratch:
         folder = scratch / "weight"
         config = draft_folder(folder, run, model, asked, name, version, max_tokens)
         size = write_graph(
@@ -103,7 +103,7 @@ def export(
         report["dev_sha256"] = asked.dev_sha256
         (folder / METRICS_FILE).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         write_card(folder, config, report)
-        _replace(output, folder, scratch)
+        put_in_place(folder, output, scratch)
     return report
 
 
@@ -154,9 +154,7 @@ def calibration_ids(
         count: how many, at most; None for all.
     """
     tokenizer = load_tokenizer(folder / TOKENIZER_FILE, max_tokens)
-    chars = max_tokens * CHARS_PER_TOKEN
-    read = (normalize_wording(text[:chars])[:chars] for text in asked.train_texts[:count])
-    return [list(tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8")).ids) for text in read]
+    return [list(tokenizer.encode(as_read(text, max_tokens)).ids) for text in asked.train_texts[:count]]
 
 
 def sibling(folder: Path, other: Path, model: MultiTaskEncoder, method: Method, max_tokens: int) -> Path:
@@ -212,34 +210,19 @@ def _check_labels(model: MultiTaskEncoder, asked: Exam, run: Path) -> None:
         )
 
 
-@contextmanager
-def _scratch(output: Path) -> Iterator[Path]:
-    """A folder beside the output, gone afterwards.
+def _check_output(output: Path, run: Path) -> None:
+    """Refuses to replace anything but a weight folder, before hours are spent.
 
     Raises:
-        InputError: the output can't be written.
-        NluModelError: the disk is full, or writing failed otherwise.
+        InputError: the output is a file, holds something else, or the run is in it.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output} is a file, expected a folder to write or replace")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}.") as scratch:
-            yield Path(scratch)
-    except OSError as error:
-        raise NluModelError(
-            f"{output} can't be written: {error.strerror or error}; what was there before is kept"
-        ) from error
-
-
-def _replace(output: Path, folder: Path, scratch: Path) -> None:
-    """Puts a finished folder where the old one was; there is never half a folder."""
-    old = scratch / "old"
-    if output.exists():
-        output.rename(old)
-    try:
-        folder.rename(output)
-    except OSError:
-        if old.exists():
-            old.rename(output)
-        raise
+    if output.resolve() in (run.resolve(), *run.resolve().parents):
+        raise InputError(f"{output} holds the run itself, which would be lost; name another --output")
+    is_weight = (output / CONFIG_FILE).is_file() and (output / MODEL_FILE).is_file()
+    if output.is_dir() and any(output.iterdir()) and not is_weight:
+        raise InputError(
+            f"{output} holds files but is no weight folder ({CONFIG_FILE}, {MODEL_FILE}); it would be "
+            "replaced as a whole: name another --output, or empty it"
+        )

@@ -25,12 +25,14 @@ class Labelled:
         texts: as they were written.
         truth: (texts, labels).
         sha256: of the files, to tell whether two reports are about the same texts.
+        warnings: what a user should know of them before believing a figure.
     """
 
     name: str
     texts: list[str] = field(repr=False)
     truth: Bools = field(repr=False)
     sha256: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def read_goemotions(folder: Path, labels: Sequence[str], split: str = "dev") -> Labelled:

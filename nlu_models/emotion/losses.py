@@ -72,7 +72,7 @@ class Objective:
         if batch.soft_vad is None:
             return _mean(hard, batch.has_vad)
         soft = ((axes - batch.soft_vad) / self.vad_std).square().mean(dim=-1)
-        return self._mix(hard, batch.has_vad, soft, batch.has_soft)
+        return self._mix(hard, batch.has_vad, soft, batch.has_soft_vad)
 
     def _mix(self, hard: Tensor, has_hard: Tensor, soft: Tensor, has_soft: Tensor) -> Tensor:
         share = self.arguments.soft_share
@@ -89,7 +89,7 @@ def make_objective(arguments: TrainingArguments, corpus: Corpus, device: torch.d
     weights = (negatives / positives.clamp(min=1.0)) ** arguments.rare_label_boost
     rated = corpus.vad[corpus.has_vad > 0]
     if len(rated) < 2 and corpus.soft_vad is not None:
-        rated = corpus.soft_vad[corpus.has_soft > 0]
+        rated = corpus.soft_vad[corpus.with_soft_vad > 0]
     std = rated.std(dim=0).clamp(min=MIN_STD) if len(rated) > 1 else torch.ones(corpus.vad.shape[1])
     rates = positives / max(len(labels), 1)
     return Objective(arguments, weights.to(device), rates.to(device), std.to(device))

@@ -39,6 +39,8 @@ def public_report(run: Path) -> dict[str, Any]:
 def training_commands(run: Path) -> list[str]:
     """The commands that made a run, those of the runs it rests on first; data folders read as DIR."""
     report = training_report(run)
+    if isinstance(known := report.get("commands"), list):
+        return [str(line) for line in known]
     merged = [Path(folder) for folder in report.get("average_of", ())]
     if merged:
         names = " ".join(_named(folder) for folder in merged)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,8 @@ from nlu_models.emotion.labelled import Labelled
 from nlu_models.emotion.subjects import encode_with_progress, is_run
 from nlu_models.emotion.tables import read_text
 from nlu_models.emotion.weights import CARD_FILE, CONFIG_FILE, METRICS_FILE, WeightConfig
-from nlu_models.errors import DataError, InputError, NluModelError, WeightError
+from nlu_models.emotion.whole_folders import put_in_place, scratch_beside
+from nlu_models.errors import DataError, InputError, WeightError
 
 FEWEST_TRUE_ROWS = 200  # (text, label) pairs altogether
 MEASURES = "int8"  # under which metrics.json has what label_measures gives
@@ -55,7 +55,7 @@ def recalibrate(
         output: where to write; must not exist.
 
     Returns:
-        `before` and `after`: the measures on these texts; `model`, `output`, `data`.
+        `before` and `after`: the measures on these texts; `model`, `output`, `data`, `warnings`.
 
     Raises:
         InputError: a number is out of range, or the output is there already.
@@ -65,7 +65,7 @@ def recalibrate(
     """
     _check(weights, target_error, max_abstained, output)
     encoder = EmotionEncoder(weights)
-    texts = read_labelled(encoder.config, goemotions, table, split)
+    texts = read_labelled([weights], encoder.config, goemotions, table, split)
     _check_rows(texts)
     probabilities = encode_with_progress(encoder, texts.texts, texts.name).probabilities
     config = fitted_config(encoder.config, texts.truth, probabilities, target_error, max_abstained)
@@ -78,6 +78,7 @@ def recalibrate(
         "model": config.model,
         "output": str(target),
         "data": {"name": texts.name, "sha256": texts.sha256},
+        "warnings": list(texts.warnings),
         "before": before,
         "after": after,
     }
@@ -107,21 +108,15 @@ def _write(
     weights: Path, target: Path, config: WeightConfig, measures: dict[str, Any], texts: Labelled
 ) -> None:
     """Puts a copy of the folder with the new configuration, measures and card at its place."""
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
-            folder = Path(scratch) / "weight"
-            shutil.copytree(weights, folder, copy_function=_link_or_copy)
-            for name in (CONFIG_FILE, METRICS_FILE, CARD_FILE):
-                # A link would be written through into the old folder.
-                (folder / name).unlink(missing_ok=True)
-            config.save(folder)
-            _write_measures(weights, folder, config, measures, texts)
-            _swap(folder, target, Path(scratch) / "old")
-    except OSError as error:
-        raise NluModelError(
-            f"{target} can't be written: {error.strerror or error}; nothing changed"
-        ) from error
+    with scratch_beside(target) as scratch:
+        folder = scratch / "weight"
+        shutil.copytree(weights, folder, copy_function=_link_or_copy)
+        for name in (CONFIG_FILE, METRICS_FILE, CARD_FILE):
+            # A link would be written through into the old folder.
+            (folder / name).unlink(missing_ok=True)
+        config.save(folder)
+        _write_measures(weights, folder, config, measures, texts)
+        put_in_place(folder, target, scratch)
 
 
 def _write_measures(
@@ -150,15 +145,3 @@ def _link_or_copy(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:
         shutil.copy2(source, target)
-
-
-def _swap(folder: Path, target: Path, old: Path) -> None:
-    """Puts the finished folder where the old one was, which comes back if that fails."""
-    if target.exists():
-        target.rename(old)
-    try:
-        folder.rename(target)
-    except BaseException:
-        if old.exists():
-            old.rename(target)
-        raise

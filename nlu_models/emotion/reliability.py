@@ -61,13 +61,16 @@ def brier(probabilities: Floats, happened: Bools) -> float:
 
 
 def label_errors(truth: Bools, probabilities: Floats) -> dict[str, float]:
-    """Calibration and Brier, each taken per label and averaged over labels.
+    """Calibration and Brier, each taken per label and averaged over the labels that any text holds.
+
+    A label that no text holds would make the average look better the more such labels there are.
 
     Args:
-        truth: (texts, labels).
+        truth: (texts, labels), at least one of them true.
         probabilities: (texts, labels) in [0, 1].
     """
-    per_label = label_reliability(truth, probabilities)
+    present = truth.any(axis=0)
+    per_label = label_reliability(truth[:, present], probabilities[:, present])
     return {name: float(np.mean([row[name] for row in per_label])) for name in per_label[0]}
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,7 +53,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path) -> RunFolder:
-        """A folder for a new run.
+        """A folder for a new run; what is left there of one that died before its first state goes.
 
         Raises:
             InputError: the folder already holds one, or can't be made.
@@ -60,11 +61,21 @@ class RunFolder:
         for name in (MODEL_FILE, STATE_FILE):
             if (path / name).exists():
                 raise InputError(f"{path} holds a run already; --resume it, or name another folder")
+        run = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
+            if run.file(ARGUMENTS_FILE).is_file():
+                run.forget_preparations()
         except OSError as error:
             raise InputError(f"{path} can't be made: {error.strerror}") from error
-        return cls(path)
+        return run
+
+    def forget_preparations(self) -> None:
+        """Removes what is made of the data, the base and the teachers before the first step."""
+        for name in (BASE_EMBEDDINGS_FILE, TEACHER_LOGITS_FILE, LABELS_FILE):
+            self.file(name).unlink(missing_ok=True)
+        if self.file(TOKENIZER_FOLDER).is_dir():
+            shutil.rmtree(self.file(TOKENIZER_FOLDER))
 
     @property
     def is_finished(self) -> bool:

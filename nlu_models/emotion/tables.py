@@ -63,7 +63,12 @@ def read_lines(path: Path) -> list[str]:
         DataError: the file is missing, empty or not UTF-8.
     """
     if path.suffix.lower() in TABLES:
-        texts = [str(fields.get("text") or "") for _, fields in _records(path)]
+        texts = []
+        for number, fields in _records(path):
+            text = fields.get("text") or ""
+            if not isinstance(text, str):
+                raise DataError(f"{path}:{number}: the text is {str(text)[:40]!r}, expected a string")
+            texts.append(text)
     else:
         texts = read_text(path).splitlines()
     texts = [text for text in texts if text.strip()]
@@ -183,7 +188,7 @@ def _json_records(path: Path, content: str) -> Iterator[tuple[int, dict[str, Any
             continue
         try:
             fields = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{path}:{number}: not JSON: {error}") from error
         if not isinstance(fields, dict):
             raise DataError(f"{path}:{number}: expected an object with text and labels")

@@ -39,6 +39,7 @@ from nlu_models.emotion.run_folder import (
     BASE_EMBEDDINGS_FILE,
     LABELS_FILE,
     METRICS_FILE,
+    STATE_FILE,
     TEACHER_LOGITS_FILE,
     UNREADABLE,
     RunFolder,
@@ -123,7 +124,7 @@ def train(
         InterruptedRun: the process was asked to stop.
         NluModelError: the loss is no longer finite, or a file can't be written.
     """
-    request = Request(arguments, paths, teaching, tuple(command))
+    request = Request(_anywhere(arguments), paths, teaching, tuple(command))
     accelerator = Accelerator(cpu=cpu)
     if accelerator.is_main_process:
         run = RunFolder.create(output)
@@ -155,7 +156,11 @@ def resume(output: Path, cpu: bool = False, state_steps: int = STATE_STEPS) -> d
         request = Request.from_json(run.read_json(ARGUMENTS_FILE))
     except (KeyError, TypeError, InputError) as error:
         raise WeightError(f"{run.file(ARGUMENTS_FILE)} is damaged: {error}") from error
-    return _run(run, request, Accelerator(cpu=cpu), state_steps)
+    accelerator = Accelerator(cpu=cpu)
+    if accelerator.is_main_process and not run.file(STATE_FILE).is_file():
+        run.forget_preparations()  # with no state to compare with, the data may be other data by now
+    accelerator.wait_for_everyone()
+    return _run(run, request, accelerator, state_steps)
 
 
 def _run(run: RunFolder, request: Request, accelerator: Accelerator, state_steps: int) -> dict[str, Any]:
@@ -190,6 +195,8 @@ def _run(run: RunFolder, request: Request, accelerator: Accelerator, state_steps
         _load_init(model, Path(arguments.init), dataset.labels)
     rated = bool(corpus.has_vad.any()) or corpus.soft_vad is not None
     choose_trained(model, arguments, rated)
+    heads = {"emotion": True, "vad": rated and arguments.vad_weight > 0}
+    heads["embedding"] = arguments.embedding_weight > 0
     torch.manual_seed(arguments.seed + RANK_SEEDS * accelerator.process_index)
     pad_id = tokenizer.pad_token_id
     data_sha256 = data.hash_files(dataset.files)
@@ -201,16 +208,17 @@ def _run(run: RunFolder, request: Request, accelerator: Accelerator, state_steps
         lambda trained: dev_scores(trained, dev, vad_dev, pad_id, device),
         run,
         accelerator,
-        _fingerprint(request, data_sha256),
+        _fingerprint(request, dataset.labels, data_sha256),
         _noise(arguments, tokenizer),
         state_steps,
     )
     history = trainer.fit()
     report = {
-        "best": max(history, key=lambda row: row[CHOSEN_BY]),
+        "best": history[-1] if arguments.keep == "last" else max(history, key=lambda row: row[CHOSEN_BY]),
         "history": history,
         "arguments": dataclasses.asdict(arguments),
         "labels": list(dataset.labels),
+        "trained_heads": [name for name, is_taught in heads.items() if is_taught],
         "texts": {source.name: len(source.texts) for source in dataset.train},
         "teachers": None if request.teaching is None else request.teaching.to_json(),
         "command": list(request.command),
@@ -265,14 +273,14 @@ def _with_targets(
     if not taught:
         return corpus
     targets = load_targets(run.file(TEACHER_LOGITS_FILE), dataset.train, dataset.labels)
-    return _with_soft(corpus, dataset, targets)
+    return with_soft(corpus, dataset, targets)
 
 
-def _with_soft(corpus: Corpus, dataset: Dataset, targets: Mapping[str, SoftTargets]) -> Corpus:
+def with_soft(corpus: Corpus, dataset: Dataset, targets: Mapping[str, SoftTargets]) -> Corpus:
+    """The corpus with what the teachers say of its texts; what they don't say of a text isn't learnt."""
     soft = torch.zeros_like(corpus.labels)
     soft_vad = torch.zeros_like(corpus.vad)
-    has_soft = torch.zeros(len(corpus))
-    knows_vad = all(found.vad is not None for found in targets.values())
+    has_soft, has_soft_vad = torch.zeros(len(corpus)), torch.zeros(len(corpus))
     start = 0
     for source in dataset.train:
         end = start + len(source.texts)
@@ -284,10 +292,18 @@ def _with_soft(corpus: Corpus, dataset: Dataset, targets: Mapping[str, SoftTarge
             read = logits.isfinite().all(dim=1)
             has_soft[start:end] = read.float()
             soft[start:end] = logits.nan_to_num(0.0)
-            if knows_vad and found.vad is not None:
-                soft_vad[start:end] = torch.from_numpy(found.vad).nan_to_num(0.0)
+            if found.vad is not None:
+                axes = torch.from_numpy(found.vad)
+                has_soft_vad[start:end] = axes.isfinite().all(dim=1).float()
+                soft_vad[start:end] = axes.nan_to_num(0.0)
         start = end
-    return dataclasses.replace(corpus, soft=soft, soft_vad=soft_vad if knows_vad else None, has_soft=has_soft)
+    return dataclasses.replace(
+        corpus,
+        soft=soft,
+        has_soft=has_soft,
+        soft_vad=soft_vad if has_soft_vad.any() else None,
+        has_soft_vad=has_soft_vad,
+    )
 
 
 def _load_init(model: MultiTaskEncoder, path: Path, labels: tuple[str, ...]) -> None:
@@ -338,10 +354,18 @@ def _noise(arguments: TrainingArguments, tokenizer: PreTrainedTokenizerBase) -> 
     return TypingNoise(arguments.noise, arguments.seed, KINDS, tokenizer, arguments.max_tokens)
 
 
-def _fingerprint(request: Request, data_sha256: str) -> str:
+def _fingerprint(request: Request, labels: Sequence[str], data_sha256: str) -> str:
     asked = request.to_json()
     kept = {"settings": asked["settings"], "teachers": asked["teachers"], "data": data_sha256}
+    kept["labels"] = list(labels)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _anywhere(arguments: TrainingArguments) -> TrainingArguments:
+    """The arguments with whole paths, so that a run can be resumed from another folder."""
+    init = str(Path(arguments.init).absolute()) if arguments.init else ""
+    base = str(Path(arguments.base).absolute()) if Path(arguments.base).is_dir() else arguments.base
+    return dataclasses.replace(arguments, init=init, base=base)
 
 
 def _seed_everything(seed: int) -> None:

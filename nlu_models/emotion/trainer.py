@@ -284,7 +284,7 @@ class Trainer:
     def _measure(self, curves: Curves) -> dict[str, float]:
         scores = self._judge(self._model)
         tqdm.write(_line(self.position.epoch, scores), file=sys.stderr)
-        if scores[CHOSEN_BY] > self.position.best:
+        if self._arguments.keep == "last" or scores[CHOSEN_BY] > self.position.best:
             self._run.save_model(dataclasses.asdict(self._model.config), merged_state(self._model))
         curves.add("dev", scores, self.position.step)
         return scores

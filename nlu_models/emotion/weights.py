@@ -40,6 +40,8 @@ class WeightConfig:
         group_thresholds: of each grouping that the labels allow, group to the share from which it holds.
         target_error: how often the label may be wrong where the reader commits itself, which
             `abstain_below` was chosen for; None where nobody stated it.
+        max_abstained: the share of texts that `abstain_below` was allowed to cost at most, [0, 1); None where
+            nobody stated it.
         trained_heads: the outputs of the graph that mean something.
     """
 
@@ -55,6 +57,7 @@ class WeightConfig:
     calibration: Calibration | None = None
     group_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     target_error: float | None = None
+    max_abstained: float | None = None
     trained_heads: tuple[str, ...] = DEFAULT_HEADS
 
     def __post_init__(self) -> None:
@@ -79,6 +82,8 @@ class WeightConfig:
         self._check_groups()
         if self.target_error is not None and not 0.0 < self.target_error < 1.0:
             raise WeightError(f"target_error is {self.target_error}, expected between 0 and 1")
+        if self.max_abstained is not None and not 0.0 <= self.max_abstained < 1.0:
+            raise WeightError(f"max_abstained is {self.max_abstained}, expected 0 or more and under 1")
         if unknown := set(self.trained_heads) - set(HEADS):
             raise WeightError(f"trained_heads has {sorted(unknown)[0]!r}, expected among {', '.join(HEADS)}")
 
@@ -112,7 +117,8 @@ class WeightConfig:
                     name: {group: float(value) for group, value in groups.items()}
                     for name, groups in data.get("group_thresholds", {}).items()
                 },
-                target_error=None if data.get("target_error") is None else float(data["target_error"]),
+                target_error=_number(data.get("target_error")),
+                max_abstained=_number(data.get("max_abstained")),
                 trained_heads=tuple(data.get("trained_heads", DEFAULT_HEADS)),
             )
         except OSError as error:
@@ -136,3 +142,7 @@ class WeightConfig:
 
 def _calibration(fields: Any) -> Calibration | None:
     return None if fields is None else Calibration.from_dict(fields)
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -12,18 +12,23 @@ from typing import IO
 from nlu_models.errors import NluModelError
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, mode: int = 0o666) -> None:
     """Writes a UTF-8 file, whole or not at all.
+
+    Args:
+        path: of the file.
+        text: its contents.
+        mode: who may do what with it, as far as the process's own mask allows.
 
     Raises:
         NluModelError: it can't be written.
     """
-    with replacing(path) as target:
+    with replacing(path, mode) as target:
         target.write(text.encode("utf-8"))
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` when the block ends well, and vanishes when it doesn't.
 
     Raises:
@@ -36,7 +41,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             yield target
             target.flush()
             os.fsync(target.fileno())
-        scratch.chmod(0o666 & ~_umask())
+        scratch.chmod(mode & ~_umask())
         scratch.replace(path)
         scratch = None
     except OSError as error:

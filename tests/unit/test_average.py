@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from nlu_models.emotion.average import average
-from nlu_models.errors import InputError, WeightError
+from nlu_models.errors import InputError, NluModelError, WeightError
 
 
 def make_run(folder: Path, value: float, base: str = "tiny") -> Path:
@@ -55,3 +57,33 @@ def test_other_labels_a_taken_folder_and_damage_are_refused(tmp_path: Path) -> N
     with pytest.raises(WeightError, match="truncated"):
         average(runs, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_heads_that_one_of_the_runs_never_trained_are_not_claimed(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", 1.0), make_run(tmp_path / "b", 3.0)]
+    for run, heads in zip(runs, (["emotion", "vad", "embedding"], ["emotion", "embedding"]), strict=True):
+        (run / "metrics.json").write_text(json.dumps({"trained_heads": heads}), encoding="utf-8")
+    assert average(runs, tmp_path / "mean")["trained_heads"] == ["emotion", "embedding"]
+
+
+@pytest.mark.parametrize(("second", "is_kept"), [("/data/own.csv", True), ("/data/other.csv", False)])
+def test_what_the_runs_were_trained_on_is_kept_where_it_is_the_same(
+    tmp_path: Path, second: str, is_kept: bool
+) -> None:
+    runs = [make_run(tmp_path / "a", 1.0), make_run(tmp_path / "b", 3.0)]
+    for run, data in zip(runs, ("/data/own.csv", second), strict=True):
+        asked = {"data": {"data": data}, "settings": {"dev_share": 0.1, "seed": len(run.name)}}
+        (run / "arguments.json").write_text(json.dumps(asked), encoding="utf-8")
+    average(runs, tmp_path / "mean")
+    assert (tmp_path / "mean" / "arguments.json").is_file() is is_kept
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [make_run(tmp_path / "a", 1.0), make_run(tmp_path / "b", 3.0)]
+
+    def full(*given: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(NluModelError, match="No space left"):
+        average(runs, tmp_path / "mean")

@@ -45,6 +45,15 @@ def test_calibrated_probabilities_come_true(rows: tuple[np.ndarray, np.ndarray])
     assert after["brier"] < before["brier"]
 
 
+def test_labels_without_rows_do_not_make_the_average_look_better(
+    rows: tuple[np.ndarray, np.ndarray],
+) -> None:
+    truth, probabilities = rows[0][:500], rows[1][:500]
+    absent = np.zeros((500, 3), dtype=bool)
+    wider = np.concatenate([truth, absent], axis=1), np.concatenate([probabilities, absent * 0.0], axis=1)
+    assert reliability.label_errors(*wider) == reliability.label_errors(truth, probabilities)
+
+
 def test_competition_between_labels_is_seen() -> None:
     random = np.random.default_rng(4)
     odds = random.normal(0.0, 2.0, size=(20_000, 2))

@@ -51,6 +51,20 @@ def test_scores_under_weights_are_those_of_the_repeated_texts(
         )
 
 
+def test_labels_and_groups_without_rows_are_left_out(
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    truth, probabilities = rows[0].copy(), rows[1]
+    truth[:, 2:] = False
+    tallies = compare.label_tallies(truth, probabilities, GROUPS, repeats=1)
+    held = hold_out(truth, probabilities, GROUPS, seed=0)
+    whole = np.ones((1, len(truth)))
+    group = f1_score(truth[:, :2].any(axis=1), held.groups["halves"][:, 0])
+    assert compare._score(tallies["halves_macro_f1"], whole)[0] == pytest.approx(group)
+    errors = np.square(held.probabilities - truth)[:, :2].mean()
+    assert compare._score(tallies["brier"], whole)[0] == pytest.approx(errors)
+
+
 def test_a_reader_that_sees_worse_is_found_out(rows: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     truth, good, bad = rows
     tallies = [compare.label_tallies(truth, one, GROUPS, repeats=1) for one in (good, bad)]

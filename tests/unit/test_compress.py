@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,14 @@ from bot.__main__ import main
 from nlu_models.emotion import compress, export
 from nlu_models.emotion.candidates import DEFAULTS, parse
 from nlu_models.emotion.compress import Plan
-from nlu_models.emotion.weights import CARD_FILE, METRICS_FILE
-from nlu_models.errors import InputError, NluModelError
-from tests.unit.tiny_runs import make_corpora, make_run
+from nlu_models.emotion.evaluate import evaluate
+from nlu_models.emotion.infer import EmotionEncoder
+from nlu_models.emotion.labels import GOEMOTIONS
+from nlu_models.emotion.weights import CARD_FILE, METRICS_FILE, WeightConfig
+from nlu_models.encoder import EncoderConfig, MultiTaskEncoder
+from nlu_models.errors import InputError, WeightError
+from tests.unit.tiny_runs import make_corpora, make_run, save_model
+from tests.unit.tiny_weights import make_weights
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +71,82 @@ def test_the_table_goes_into_a_weight(run: Path, corpora: Path, tmp_path: Path) 
 
 
 def test_what_was_measured_before_a_failure_is_kept(run: Path, corpora: Path, tmp_path: Path) -> None:
-    shutil.copytree(run, tmp_path / "student")
-    (tmp_path / "student" / "model.pt").write_bytes(b"nothing")
-    plan = Plan(("row",), (tmp_path / "student",), repeats=1)
-    with pytest.raises(NluModelError, match=r"model\.pt"):
+    plan = Plan(("row", "layers-2"), repeats=1)
+    with pytest.raises(InputError, match="2 layers"):
         compress.compress(run, plan, corpora, output=tmp_path / "table.json")
     table = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in table["rows"]] == ["row"]
     assert not table["is_complete"]
+
+
+def damage_labels(student: Path) -> None:
+    (student / "labels.txt").write_text("\n".join(reversed(GOEMOTIONS)), encoding="utf-8")
+
+
+def damage_heads(student: Path) -> None:
+    config = EncoderConfig(base=str(student / "base"), n_labels=5)
+    save_model(student, MultiTaskEncoder(config))
+
+
+def damage_model(student: Path) -> None:
+    (student / "model.pt").write_bytes(b"nothing")
+
+
+def damage_tokenizer(student: Path) -> None:
+    shutil.rmtree(student / "tokenizer")
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (damage_labels, "in the same order"),
+        (damage_heads, "reads 5 labels"),
+        (damage_model, r"model\.pt"),
+        (damage_tokenizer, r"tokenizer\.json is missing"),
+        (shutil.rmtree, "is missing"),
+    ],
+)
+def test_a_student_that_can_not_be_measured_is_refused_before_anything_is_tried(
+    run: Path, corpora: Path, tmp_path: Path, damage: Callable[[Path], None], said: str
+) -> None:
+    student = shutil.copytree(run, tmp_path / "student")
+    damage(student)
+    lines: list[str] = []
+    with pytest.raises(WeightError, match=said):
+        compress.compress(run, Plan(("row",), (student,), repeats=1), corpora, tell=lines.append)
+    assert not lines
+
+
+def test_each_student_reads_as_many_tokens_as_it_was_trained_on(
+    run: Path, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    student = shutil.copytree(run, tmp_path / "student")
+    report = json.loads((run / METRICS_FILE).read_text())
+    report["arguments"]["max_tokens"] = 8
+    (student / METRICS_FILE).write_text(json.dumps(report))
+    lengths = []
+
+    def read(folder: Path) -> EmotionEncoder:
+        lengths.append((folder.name, WeightConfig.load(folder).max_tokens))
+        return EmotionEncoder(folder)
+
+    monkeypatch.setattr(compress, "EmotionEncoder", read)
+    namesake = shutil.copytree(student, tmp_path / "other" / "student")
+    compress.compress(run, Plan(("row",), (student, namesake), repeats=1), corpora)
+    assert set(lengths) == {("reference", 32), ("0", 32), ("student-0", 8), ("student-1", 8)}
+
+
+@pytest.mark.parametrize("field", ["int8", "bytes"])
+def test_a_weight_that_can_not_take_the_table_is_refused_before_anything_is_tried(
+    run: Path, corpora: Path, tmp_path: Path, field: str
+) -> None:
+    weights = make_weights(tmp_path / "weights")
+    report = {"bytes": 1, "int8": evaluate(weights, corpora, repeats=1)}
+    (weights / METRICS_FILE).write_text(json.dumps({**report, field: {}}))
+    lines: list[str] = []
+    with pytest.raises(WeightError, match="model card"):
+        compress.compress(run, Plan(("row",)), corpora, into=weights, tell=lines.append)
+    assert not lines
 
 
 def test_names_say_what_is_done() -> None:

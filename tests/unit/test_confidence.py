@@ -41,6 +41,33 @@ def test_a_perfect_ranking_has_no_excess_and_a_constant_one_the_overall_error() 
         assert confidence.aurc(np.full(40, 0.5), correct[order]) == pytest.approx(0.25)
 
 
+def naive_abstention_point(
+    sure: np.ndarray, correct: np.ndarray, target_error: float, max_share: float
+) -> float:
+    ordered = np.sort(sure)
+    allowed = min(int(max_share * len(ordered)), len(ordered) - 1)
+    for dropped in range(allowed + 1):
+        point = float(ordered[dropped])
+        if 1.0 - correct[sure >= point].mean() <= target_error:
+            return point if dropped else 0.0
+    return float(ordered[allowed])
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 9])  # few decimals make ties
+def test_the_abstention_point_agrees_with_a_naive_reference(decimals: int) -> None:
+    random = np.random.default_rng(decimals)
+    found = set()
+    for _ in range(200):
+        rows = int(random.integers(1, 60))
+        sure = random.random(rows).round(decimals)
+        correct = random.random(rows) < 0.2 + 0.6 * sure
+        target, share = random.uniform(0.1, 0.6), random.uniform(0.0, 0.99)
+        point = confidence.abstention_point(sure, correct, target, share)
+        assert point == naive_abstention_point(sure, correct, target, share)
+        found.add(point)
+    assert len(found) > 5
+
+
 def test_abstention_reaches_the_target_error_or_keeps_to_the_share() -> None:
     sure = np.arange(100) / 100
     correct = sure >= 0.05

@@ -61,6 +61,16 @@ def test_labels_without_rows_are_left_out(rows: tuple[np.ndarray, np.ndarray]) -
     assert found["macro_f1"] == pytest.approx(np.mean(found["f1_per_label"][:3]), abs=1e-3)
 
 
+def test_groups_without_rows_are_left_out(rows: tuple[np.ndarray, np.ndarray]) -> None:
+    truth, probabilities = (part.copy() for part in rows)
+    truth[:, 2:] = False
+    found = crossfit_measures(truth, probabilities, GROUPS, repeats=1)
+    held = hold_out(truth, probabilities, GROUPS, seed=0)
+    first = metrics.f1_per_label(truth[:, :2].any(axis=1, keepdims=True), held.groups["halves"][:, :1])
+    assert found["halves_macro_f1"] == pytest.approx(first[0], abs=1e-4)
+    assert found["halves_macro_f1"] > 0.5
+
+
 def test_what_is_fitted_abstains_no_more_than_allowed(rows: tuple[np.ndarray, np.ndarray]) -> None:
     truth, probabilities = rows
     fitted = fit(truth, probabilities, GROUPS, target_error=0.01, max_abstained=0.2)

@@ -177,3 +177,61 @@ def test_texts_without_labels_come_as_lines_or_as_a_column(tmp_path: Path) -> No
     lines.write_text("\n", encoding="utf-8")
     with pytest.raises(DataError, match="no texts"):
         tables.read_lines(lines)
+
+
+def write_rows(path: Path, rows: list[tuple[str, str]]) -> Path:
+    path.write_text(
+        "text,labels\n" + "".join(f'"{text}",{label}\n' for text, label in rows), encoding="utf-8"
+    )
+    return path
+
+
+def texts_of(dataset: Dataset) -> tuple[set[str], set[str]]:
+    train, dev = ({text for source in part for text in source.texts} for part in (dataset.train, dataset.dev))
+    return train, dev
+
+
+def test_a_dev_file_in_the_folder_of_the_data_is_not_trained_on(tmp_path: Path) -> None:
+    write_csv(tmp_path / "own.csv")
+    held_out = write_rows(tmp_path / "valid.csv", [("held one", "joy"), ("held two", "fear")])
+    for given in (held_out, tmp_path / "." / "valid.csv"):
+        train, dev = texts_of(read(data=tmp_path, dev=given))
+        assert dev == {"held one", "held two"}
+        assert not train & dev
+
+
+def test_a_text_that_comes_twice_is_on_one_side(tmp_path: Path) -> None:
+    rows = [(f"text {number % 20}" + ("!" if number % 3 else ""), "joy") for number in range(120)]
+    rows += [(text.upper(), label) for text, label in rows]
+    path = write_rows(tmp_path / "own.csv", rows)
+    train, dev = (
+        {text.casefold() for text in part}
+        for part in texts_of(read_dataset(DataPaths(data=path), TrainingArguments()))
+    )
+    assert dev
+    assert not train & dev
+
+
+def test_other_seeds_and_further_rows_hold_out_the_same_texts(tmp_path: Path) -> None:
+    rows = [(f"text {number}", "joy") for number in range(200)]
+    first = write_rows(tmp_path / "first.csv", rows)
+    grown = write_rows(tmp_path / "grown.csv", rows + [(f"new {number}", "joy") for number in range(20)])
+    _, dev = texts_of(read_dataset(DataPaths(data=first), TrainingArguments(seed=1)))
+    assert texts_of(read_dataset(DataPaths(data=first), TrainingArguments(seed=2)))[1] == dev
+    later, _ = texts_of(read_dataset(DataPaths(data=grown), TrainingArguments(seed=3)))
+    assert len(dev) == 20
+    assert len(dev & later) <= 4  # a few texts at the edge
+
+
+def test_dev_texts_that_are_trained_on_are_said(tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "own.csv")
+    dev = write_rows(tmp_path / "dev.csv", [("so happy", "joy"), ("hm hm", "fear")])
+    assert any("1 dev texts are trained on" in warning for warning in read(data=data, dev=dev).warnings)
+
+
+@pytest.mark.parametrize("line", ['{"text": ["x"]}', "[" * 100_000])
+def test_hostile_lines_without_labels_are_refused(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_text(line + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"texts\.jsonl:1"):
+        tables.read_lines(path)

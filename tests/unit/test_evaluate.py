@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from bot.cli import emotion
 from nlu_models.emotion import recalibration
-from nlu_models.emotion.card import write_card
-from nlu_models.emotion.evaluate import evaluate
+from nlu_models.emotion.card import make_card, write_card
+from nlu_models.emotion.evaluate import evaluate, label_measures
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.emotion.report import make_report
 from nlu_models.emotion.weights import CARD_FILE, CONFIG_FILE, METRICS_FILE, MODEL_FILE, WeightConfig
@@ -185,6 +186,39 @@ def test_calibrating_elsewhere_leaves_the_folder(weights: Path, corpora: Path) -
     assert run(*given) == 2
 
 
+def test_what_is_published_is_of_the_setting_that_was_chosen(weights: Path, corpora: Path) -> None:
+    given = ("calibrate", "--weights", weights, "--goemotions", corpora, "--repeats", 1)
+    chosen = ("--target-error", "0.01", "--max-abstained")
+    shares = {}
+    for share in ("0", "0.5"):
+        assert run(*given, *chosen, share) == 0
+        assert WeightConfig.load(weights).max_abstained == float(share)
+        report = json.loads((weights / METRICS_FILE).read_text(encoding="utf-8"))["int8"]
+        assert evaluate(weights, corpora, repeats=1)["crossfit"] == report["crossfit"]
+        shares[share] = report["crossfit"]["abstained_share"]
+    assert shares["0"] < 0.05 < shares["0.5"]
+
+
+def test_the_card_says_what_abstention_was_chosen_for(weights: Path, corpora: Path) -> None:
+    config = replace(WeightConfig.load(weights), target_error=0.2, max_abstained=0.35)
+    report = {"bytes": 1, "int8": evaluate(weights, corpora, repeats=1)}
+    card = make_card(config, report)
+    assert "at most 20.0% of the other labels are wrong" in card
+    assert "abstaining on at most 35.0% of texts allows" in card
+
+
+def test_groups_that_no_text_holds_are_left_out() -> None:
+    truth = np.zeros((4, len(GOEMOTIONS)), dtype=bool)
+    truth[range(4), [GOEMOTIONS.index(name) for name in ("anger", "joy", "anger", "neutral")]] = True
+    config = WeightConfig(
+        "tiny", "0", ("en",), GOEMOTIONS, (0.5,) * len(GOEMOTIONS), {"slope": 1.0, "intercept": 0.0},
+        0.0, 24, 16,
+    )  # fmt: skip
+    perfect = label_measures(truth, np.where(truth, 0.9, 0.01).astype(np.float32), config, repeats=1)
+    assert perfect["ekman"]["macro_f1"] == 1.0
+    assert set(perfect["ekman"]["f1"]) == {"anger", "joy", "neutral"}
+
+
 def test_data_that_does_not_fit_changes_nothing(weights: Path, corpora: Path, tmp_path: Path) -> None:
     before = (weights / CONFIG_FILE).read_bytes()
     few = tmp_path / "few.csv"
@@ -253,6 +287,23 @@ def test_a_card_has_a_section_for_all_that_was_measured(weights: Path, corpora: 
         assert needed in card
     assert "CC BY-SA" not in card  # EmoBank was not used
     assert "{" not in card
+
+
+def test_the_card_credits_what_teachers_and_corrections_were_made_of(weights: Path, corpora: Path) -> None:
+    report = {
+        "bytes": 1,
+        "int8": evaluate(weights, corpora, repeats=1),
+        "training": {"learnt": [{"from": "a", "corrections": 40}]},
+        "training_commands": [
+            "attune emotion train --goemotions DIR --emobank DIR --output runs/teacher",
+            "attune emotion distil --teachers runs/teacher --goemotions DIR --output runs/student",
+        ],
+    }
+    card = make_card(WeightConfig.load(weights), report)
+    assert "offered under CC BY-SA 4.0" in card
+    assert "| their owner's |" in card
+    report["training"] = {}
+    assert "their owner's" not in make_card(WeightConfig.load(weights), report)
 
 
 SHARE = {"count": 1, "of": 4, "share": 0.25, "low": 0.0, "high": 0.6}

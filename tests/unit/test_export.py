@@ -80,6 +80,29 @@ def test_exporting_again_replaces_the_folder(run: Path, corpora: Path, weights: 
     assert list(weights.parent.iterdir()) == [weights]
 
 
+def test_nothing_but_a_weight_is_replaced(
+    run: Path, corpora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(_: Path) -> None:
+        raise AssertionError("the run is read before the output is checked")
+
+    monkeypatch.setattr(export, "load_checkpoint", read)
+    mine = shutil.copytree(run, tmp_path / "runs" / "mine")
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "diary.txt").write_text("kept")
+    before = sorted(tmp_path.rglob("*"))
+    for output in (mine, mine.parent, mine / ".." / "mine", tmp_path):
+        with pytest.raises(InputError, match="holds the run itself"):
+            export.export(mine, output, corpora)
+    for output in (notes, run):
+        with pytest.raises(InputError, match="no weight folder"):
+            export.export(mine, output, corpora)
+    with pytest.raises(InputError, match="is a file"):
+        export.export(mine, notes / "diary.txt", corpora)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_failed_export_leaves_the_old_folder(
     run: Path, corpora: Path, weights: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +146,7 @@ def test_nothing_of_this_machine_is_written_down(weights: Path) -> None:
 
 @pytest.mark.parametrize("method", ["float32", "dynamic", "row", "static-mse", "block4"])
 def test_each_method_makes_a_weight(run: Path, corpora: Path, tmp_path: Path, method: str) -> None:
+    (tmp_path / "w").mkdir()  # an empty folder is nobody's loss
     report = export.export(run, tmp_path / "w", corpora, method=method, repeats=1)
     assert report["method"]["name"] == method
     assert EmotionEncoder(tmp_path / "w").encode(["i am sad"]).probabilities.shape == (1, 28)

@@ -15,7 +15,9 @@ pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
 from nlu_models.emotion.arguments import DataPaths, TrainingArguments  # noqa: E402
-from nlu_models.emotion.datasets import Source  # noqa: E402
+from nlu_models.emotion.corpus import make_corpus  # noqa: E402
+from nlu_models.emotion.datasets import Source, read_dataset  # noqa: E402
+from nlu_models.emotion.losses import make_objective  # noqa: E402
 from nlu_models.emotion.teachers import (  # noqa: E402
     SoftTargets,
     Teaching,
@@ -23,7 +25,8 @@ from nlu_models.emotion.teachers import (  # noqa: E402
     load_targets,
     save_targets,
 )
-from nlu_models.emotion.train import train  # noqa: E402
+from nlu_models.emotion.train import train, with_soft  # noqa: E402
+from nlu_models.encoder import load_tokenizer  # noqa: E402
 from nlu_models.errors import DataError, InputError, WeightError  # noqa: E402
 from tests.unit.tiny_bases import make_base, make_table  # noqa: E402
 
@@ -154,3 +157,27 @@ def test_a_teaching_is_checked(tmp_path: Path) -> None:
         Teaching((tmp_path,), (-1.0,))
     teaching = Teaching((tmp_path,), (2.0,))
     assert Teaching.from_json(json.loads(json.dumps(teaching.to_json()))) == teaching
+
+
+def test_axes_count_where_they_are_known_and_nowhere_else(table: Path, student: Path, tmp_path: Path) -> None:
+    """One source has no axes, one row of another has none: neither is taken for a text of no feeling."""
+    texts = tmp_path / "texts.txt"
+    texts.write_text("one\ntwo\nthree\n", encoding="utf-8")
+    unknown = np.full(3, np.nan, np.float32)
+    np.savez(
+        tmp_path / "said.npz",
+        data_logits=np.zeros((240, 3), np.float32),
+        unlabelled_logits=np.ones((3, 3), np.float32),
+        unlabelled_vad=np.stack([np.full(3, 0.5, np.float32), unknown, np.full(3, -0.5, np.float32)]),
+    )
+    arguments = settings(student)
+    dataset = read_dataset(DataPaths(data=table, dev=table, unlabelled=texts), arguments)
+    targets = load_targets(tmp_path / "said.npz", dataset.train, LABELS)
+    corpus = with_soft(make_corpus(load_tokenizer(str(student)), 24, 3, dataset.train), dataset, targets)
+    assert corpus.has_soft.sum() == 243
+    assert corpus.with_soft_vad[:240].sum() == 0
+    assert corpus.with_soft_vad[240:].tolist() == [1.0, 0.0, 1.0]
+    objective = make_objective(arguments, corpus, torch.device("cpu"))
+    batch = corpus.batch([240, 241, 242], 0, torch.device("cpu"))
+    felt = torch.tensor([[0.5] * 3, [9.0] * 3, [-0.5] * 3])
+    assert objective.vad(felt, batch).item() == pytest.approx(0.0, abs=1e-6)

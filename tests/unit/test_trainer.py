@@ -13,10 +13,11 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
 
+from nlu_models.emotion import train as train_module  # noqa: E402
 from nlu_models.emotion.arguments import DataPaths, TrainingArguments  # noqa: E402
 from nlu_models.emotion.run_folder import load_torch  # noqa: E402
 from nlu_models.emotion.train import resume, train  # noqa: E402
-from nlu_models.emotion.trainer import Trainer  # noqa: E402
+from nlu_models.emotion.trainer import CHOSEN_BY, Trainer  # noqa: E402
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder  # noqa: E402
 from nlu_models.errors import InputError, NluModelError, WeightError  # noqa: E402
 from tests.unit.tiny_bases import FAMILIES, make_base, make_table  # noqa: E402
@@ -147,6 +148,24 @@ def test_a_loss_that_is_not_finite_is_said_and_the_good_checkpoint_kept(
         train(settings(base), DataPaths(data=table), tmp_path / "run")
     assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "run").values())
     assert load_torch(tmp_path / "run" / "state.pt")["position"]["epoch"] == 2
+
+
+def test_the_last_epoch_is_kept_when_asked_for(
+    base: Path, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.9, 0.1, 0.9, 0.1])  # the second epoch of each run is the worse
+
+    def judged(*given: Any) -> dict[str, float]:
+        score = next(scores)
+        return {"macro_f1": score, CHOSEN_BY: score, "micro_f1": score}
+
+    monkeypatch.setattr(train_module, "dev_scores", judged)
+    kept = {
+        keep: train(settings(base, keep=keep), DataPaths(data=table), tmp_path / keep)
+        for keep in ("best", "last")
+    }
+    assert [report["best"]["epoch"] for report in kept.values()] == [1, 2]
+    assert not same(tmp_path / "best", tmp_path / "last")
 
 
 def test_training_stops_when_dev_gets_no_better(base: Path, table: Path, tmp_path: Path) -> None:

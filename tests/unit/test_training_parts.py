@@ -19,6 +19,7 @@ from nlu_models.emotion.corpus import make_corpus, shuffled_batches, sorted_batc
 from nlu_models.emotion.datasets import Source  # noqa: E402
 from nlu_models.emotion.noise import TypingNoise  # noqa: E402
 from nlu_models.emotion.optimizer import choose_trained, depth, make_optimizer, merged_state  # noqa: E402
+from nlu_models.emotion.run_folder import RunFolder  # noqa: E402
 from nlu_models.emotion.whole_files import replacing, write_text  # noqa: E402
 from nlu_models.encoder import EncoderConfig, MultiTaskEncoder, load_tokenizer, mean_pool  # noqa: E402
 from nlu_models.errors import InputError, NluModelError  # noqa: E402
@@ -200,3 +201,17 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
     with pytest.raises(NluModelError, match="can't be written"):
         write_text(tmp_path / "no" / "file", "x")
+
+
+def test_a_new_run_takes_nothing_over_from_one_that_died(tmp_path: Path) -> None:
+    """Another seed or teacher has other rows and other logits, though as many of them."""
+    left = ("base_embeddings.npy", "teacher_logits.npz", "labels.txt", "arguments.json")
+    for name in left:
+        (tmp_path / name).write_text("old", encoding="utf-8")
+    (tmp_path / "tokenizer").mkdir()
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    RunFolder.create(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["arguments.json", "notes.txt"]
+    (tmp_path / "state.pt").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="holds a run already"):
+        RunFolder.create(tmp_path)

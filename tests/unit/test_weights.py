@@ -43,6 +43,7 @@ def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
         calibration=Calibration((0.9,) * 4, (-0.1,) * 4, (0.2,) * 4),
         group_thresholds={"sentiment": {"positive": 0.3, "negative": 0.3, "ambiguous": 0.2, "neutral": 0.4}},
         target_error=0.25,
+        max_abstained=0.0,
         trained_heads=("emotion", "risk"),
     )
     config.save(tmp_path)
@@ -52,11 +53,12 @@ def test_a_configuration_survives_its_file(tmp_path: Path) -> None:
 def test_a_folder_from_before_calibration_loads(tmp_path: Path) -> None:
     folder = make_weights(tmp_path / "w")
     fields = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    for name in ("calibration", "group_thresholds", "target_error", "trained_heads"):
+    for name in ("calibration", "group_thresholds", "target_error", "max_abstained", "trained_heads"):
         del fields[name]
     (folder / CONFIG_FILE).write_text(json.dumps(fields), encoding="utf-8")
     config = WeightConfig.load(folder)
     assert (config.calibration, config.group_thresholds, config.target_error) == (None, {}, None)
+    assert config.max_abstained is None
     assert config.trained_heads == ("emotion", "vad", "embedding")
 
 
@@ -71,6 +73,7 @@ def test_a_folder_from_before_calibration_loads(tmp_path: Path) -> None:
         ({"calibration": Calibration((1.0,), (0.0,), (0.0,))}, "one per label"),
         ({"group_thresholds": {"ekman": {"joy": 0.5}}}, "can't be grouped"),
         ({"target_error": 1.5}, "target_error"),
+        ({"max_abstained": 1.0}, "max_abstained"),
         ({"trained_heads": ("emotion", "tail")}, "'tail'"),
     ],
 )

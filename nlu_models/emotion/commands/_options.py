@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -41,6 +43,12 @@ def add_repeats(parser: argparse.ArgumentParser, default: int = 20) -> None:
         metavar="N",
         help="of the 10-fold cross-fitting, about 2 s each on GoEmotions dev (default: %(default)s)",
     )
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Says on stderr what a user should know before believing a figure."""
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def positive(text: str) -> int:

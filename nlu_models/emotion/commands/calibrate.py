@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from nlu_models.emotion.commands._options import add_repeats, add_texts
+from nlu_models.emotion.commands._options import add_repeats, add_texts, warn
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,6 +61,7 @@ def execute(options: argparse.Namespace) -> int:
         version=options.version,
         output=options.output,
     )
+    warn(report["warnings"])
     print(f"{report['output']} is calibrated", file=sys.stderr)
     print(json.dumps(report, indent=1) if options.json else "\n".join(calibration_lines(report)))
     return 0

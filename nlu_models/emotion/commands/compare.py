@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from nlu_models.emotion.commands._options import add_repeats, add_texts, positive
+from nlu_models.emotion.commands._options import add_repeats, add_texts, positive, warn
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -48,5 +48,6 @@ def execute(options: argparse.Namespace) -> int:
         seed=options.seed,
         with_speed=options.speed,
     )
+    warn(report["warnings"])
     print(json.dumps(report, indent=1) if options.json else "\n".join(comparison_lines(report)))
     return 0

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from nlu_models.emotion.commands._options import add_repeats, add_texts
+from nlu_models.emotion.commands._options import add_repeats, add_texts, warn
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -75,6 +75,7 @@ def execute(options: argparse.Namespace) -> int:
         repeats=options.repeats,
         with_speed=not options.no_speed,
     )
+    warn(report["warnings"])
     report |= {name: value for name, value in more.items() if value is not None}
     if options.html:
         from nlu_models.emotion.report import write_report
