@@ -16,7 +16,7 @@ from bot.core.strategy import Stage, Strategy
 from bot.core.turn import LANGUAGES, UNKNOWN_LANGUAGE, Decision, PersonTurn, in_context
 
 POLICY = "GuidancePolicy"
-DISTRESS_VALENCE = -0.35  # from here down, comfort comes before questions
+DISTRESS_VALENCE = -0.42  # from here down, comfort comes before questions
 RISING = 0.15  # a change of valence that counts as better or worse
 UNSURE_INTENT = 0.5  # confidence under which a stock answer would be a guess
 OVERRIDABLE_INTENTS = ("greet", "goodbye", "thanks", "small_talk", "out_of_scope", "service_request")

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.core.errors import ContractError
 
-ANGER_SHARE = 0.5  # of the Ekman shares, from which a turn counts as angry
+ANGER_SHARE = 0.45  # of the Ekman shares, from which a turn counts as angry
 NEUTRAL_VALENCE = -0.05  # below this a turn counts as negative
 
 
