@@ -180,11 +180,8 @@ def _embeddings(constants: Constants, prefix: str) -> dict[str, Tensor]:
 
 def _words(constants: Constants, width: int) -> Array:
     """The word embeddings: the table that token ids look up, as it is when it is first added to."""
-    if "words" in constants.names:
-        scales = constants.value("word_scales")
-        table = constants.value("words")
-        if table is not None and (scales is not None or np.issubdtype(table.dtype, np.floating)):
-            return table if scales is None else table.astype(np.float32) * scales
+    if (stored := constants.words()) is not None:
+        return stored
     for node in constants.nodes:
         for name in node.output:
             table = constants.value(name, looked_up_by=LOOKED_UP_BY)

@@ -75,6 +75,13 @@ class Constants:
 
         return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
+    def words(self) -> Array | None:
+        """The word embeddings as `graph` names them, (words, width) floats; None in other graphs."""
+        table, scales = (self._stored.get(name) for name in ("words", "word_scales"))
+        if table is None or (scales is None and not np.issubdtype(table.dtype, np.floating)):
+            return None
+        return table if scales is None else table.astype(np.float32) * scales
+
     def users(self, name: str) -> list[Any]:
         """The nodes that read a tensor."""
         return [node for node in self.nodes if name in node.input]

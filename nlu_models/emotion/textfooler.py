@@ -245,7 +245,9 @@ def _embeddings(graph: Path, rows: int) -> NDArray[np.floating[Any]]:
     from nlu_models.emotion.onnx_constants import Constants
 
     constants = Constants(graph)
-    found = None
+    found = constants.words()
+    if found is not None:
+        return found
     for node in constants.nodes:  # a quantised table is a float one only after the last step on its way
         for name in node.output:
             table = constants.value(name, looked_up_by="input_ids")

@@ -250,3 +250,17 @@ def test_the_commands_of_a_student_begin_with_its_teachers(tmp_path: Path) -> No
         "attune emotion distil --teachers runs/large --data data/augment/en --dev FILE --base package:small "
         "--output runs/small",
     ]
+
+
+def test_the_word_attack_finds_the_words_of_what_is_exported(run: Path, weights: Path) -> None:
+    from nlu_models.emotion.onnx_constants import Constants
+    from nlu_models.emotion.run_folder import load_torch
+    from nlu_models.emotion.textfooler import WordTable
+
+    state = load_torch(run / "model.pt")["state"]
+    (words,) = (value.numpy() for name, value in state.items() if name.endswith("word_embeddings.weight"))
+    stored = Constants(weights / MODEL_FILE).words()
+    assert stored is not None
+    assert stored.shape == words.shape
+    np.testing.assert_allclose(stored, words, atol=np.abs(words).max() / 100)
+    assert WordTable.load(weights).nearest("happy") is not None
