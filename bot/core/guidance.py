@@ -47,7 +47,8 @@ def overrides_rules(state: ConversationState, turn: PersonTurn) -> str | None:
     if turn.intent in ("affirm", "deny") and turn.intent_confidence < SURE_YES:
         return f"unsure that this is {turn.intent} ({turn.intent_confidence:.2f})"
     if turn.intent == COMPLAINT_INTENT and state.sharing_turns and turn.felt is not None:
-        anger = turn.felt.ekman.get("anger", 0.0)
+        # The context of what was shared before may add anger, but hides none that is in the words.
+        anger = max(one.ekman.get("anger", 0.0) for one in (turn.reading, turn.felt) if one is not None)
         if turn.felt.is_trusted and anger < COMPLAINT_ANGER:
             return f"a complaint without anger ({anger:.2f}) amid shared feelings"
     return None

@@ -1,10 +1,11 @@
 """Which strategy helps now, and which entry says it."""
 
 import itertools
+from dataclasses import replace
 
 from bot.core.entries import Entry, choose_entry
 from bot.core.guidance import UNHELPED_TURNS, decide_strategy, overrides_rules
-from bot.core.reading import EmotionReading, RiskLevel, RiskReading
+from bot.core.reading import ContextReading, EmotionReading, RiskLevel, RiskReading
 from bot.core.state import ConversationState
 from bot.core.strategy import Stage, Strategy
 from bot.core.turn import PersonTurn
@@ -131,6 +132,12 @@ def test_a_complaint_without_anger_amid_shared_feelings_is_none() -> None:
     assert overrides_rules(sharing, turn("complaint", SAD)) is not None
     assert overrides_rules(sharing, turn("complaint", angry)) is None
     assert overrides_rules(ConversationState(), turn("complaint", SAD)) is None
+    # Sad turns before make the context calmer than the words are; the words still complain.
+    calmer = ContextReading(
+        label="sadness", ekman={"anger": 0.1, "sadness": 0.7}, valence=-0.4, confidence=0.6
+    )
+    assert overrides_rules(sharing, turn("complaint", replace(angry, context=calmer))) is None
+    assert overrides_rules(sharing, turn("complaint", replace(SAD, context=calmer))) is not None
 
 
 def test_the_nearest_entry_of_the_strategy_is_chosen() -> None:
