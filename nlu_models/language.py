@@ -104,6 +104,9 @@ _LETTERS: Mapping[str, str] = {
 }  # fmt: skip
 _LETTER_WEIGHT = 0.75  # of a telling letter against a telling word
 
+_NOT_ENGLISH: frozenset[str] = frozenset().union(*_WORDS.values()) - _WORDS[ENGLISH]
+_ANY_LETTER = re.compile(f"[{''.join(_LETTERS.values())}]")
+
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _CURLY = str.maketrans({"’": "'", "‘": "'", "ʼ": "'"})
 
@@ -158,6 +161,8 @@ def _latin(text: str) -> str:
     if not words:
         return UNKNOWN
     lowered = text.lower()
+    if _NOT_ENGLISH.isdisjoint(words) and not _ANY_LETTER.search(lowered):
+        return ENGLISH  # nothing speaks for any other, as in nearly all English
     best, most = ENGLISH, 0.0
     for language, known in _WORDS.items():
         if language == ENGLISH:

@@ -36,7 +36,12 @@ OWN_TEXTS = {
     "data/augment/en": (
         "training lines written for this reader (`data/augment/en`)",
         "as the project",
-        "rare labels, emoji, irony, feelings that go without saying",
+        "emoji, irony, negation, quotations, feelings that go without saying",
+    ),
+    "data/augment/en-rare/*": (
+        "training lines written for this reader (`data/augment/en-rare`)",
+        "as the project",
+        "rare labels, in one of the runs it rests on",
     ),
 }
 CORRECTIONS = (

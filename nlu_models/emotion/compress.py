@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from nlu_models.emotion import exam
 from nlu_models.emotion.candidates import Candidate, parse
 from nlu_models.emotion.card import make_card, write_card
@@ -23,8 +21,9 @@ from nlu_models.emotion.intents import measure_intents
 from nlu_models.emotion.labels import GOEMOTIONS
 from nlu_models.emotion.provenance import training_report
 from nlu_models.emotion.prune import Importance, count_parameters, measure_importance
+from nlu_models.emotion.pruned_run import labelled_batches
 from nlu_models.emotion.quantize import choose_method, load_checkpoint, write_graph
-from nlu_models.emotion.recovery import padded, recover
+from nlu_models.emotion.recovery import recover
 from nlu_models.emotion.run_folder import TOKENIZER_FOLDER, RunFolder
 from nlu_models.emotion.subjects import encode_with_progress
 from nlu_models.emotion.tables import read_text
@@ -33,8 +32,6 @@ from nlu_models.emotion.whole_files import write_text
 from nlu_models.encoder import MultiTaskEncoder
 from nlu_models.errors import InputError, WeightError
 
-IMPORTANCE_TEXTS = 512
-IMPORTANCE_BATCH = 16
 TIMED_SINGLES = 60
 TIMED_BATCHES = 8
 BATCH_TEXTS = 32
@@ -121,7 +118,8 @@ class Compression:
         if candidate.part is None:
             return self._model
         if candidate.part != "layers" and self._importance is None:
-            self._importance = measure_importance(self._model, self._labelled_batches(reference))
+            texts = labelled_batches(self._tokens(reference), self._asked.train_truth)
+            self._importance = measure_importance(self._model, texts)
         model = candidate.cut(self._model, self._importance or UNCUT)
         if candidate.is_recovered:
             recover(
@@ -164,13 +162,6 @@ class Compression:
         if self._token_ids is None:
             self._token_ids = calibration_ids(reference, self._asked, self._max_tokens, None)
         return self._token_ids
-
-    def _labelled_batches(self, reference: Path) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-        token_ids = self._tokens(reference)[:IMPORTANCE_TEXTS]
-        labels = torch.from_numpy(self._asked.train_truth[:IMPORTANCE_TEXTS]).float()
-        for start in range(0, len(token_ids), IMPORTANCE_BATCH):
-            end = start + IMPORTANCE_BATCH
-            yield (*padded(token_ids[start:end]), labels[start:end])
 
 
 def compress(

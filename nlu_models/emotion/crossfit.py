@@ -7,15 +7,15 @@ folds but one and applied to that one. How the folds fall moves the result, so i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nlu_models.emotion import metrics, reliability
-from nlu_models.emotion.calibration import Bools, Doubles, Floats
+from nlu_models.emotion.calibration import Bools, Floats
 from nlu_models.emotion.confidence import MAX_ABSTAINED, TARGET_ERROR, aurc, excess_aurc
-from nlu_models.emotion.fitting import fit
+from nlu_models.emotion.fitting import Judged, fit
 from nlu_models.emotion.groups import group_truth
 
 FOLDS = 10
@@ -24,24 +24,14 @@ DECIMALS = 4
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOut(Judged):
     """Every row as judged by what was fitted on the other folds.
 
     Attributes:
-        probabilities: (texts, labels), calibrated.
-        predicted: (texts, labels), over threshold.
-        groups: of each grouping, (texts, groups): over threshold.
-        confidence: (texts,).
         correct: (texts,) whether the reported label was right.
-        abstained: (texts,).
     """
 
-    probabilities: Doubles
-    predicted: Bools
-    groups: dict[str, Bools] = field(repr=False)
-    confidence: Doubles = field(repr=False)
-    correct: Bools = field(repr=False)
-    abstained: Bools = field(repr=False)
+    correct: Bools
 
 
 def hold_out(
@@ -70,6 +60,7 @@ def hold_out(
         np.zeros((rows, labels)),
         np.zeros((rows, labels), dtype=bool),
         {name: np.zeros((rows, len(members)), dtype=bool) for name, members in groupings.items()},
+        np.zeros(rows, dtype=np.int64),
         np.zeros(rows),
         np.zeros(rows, dtype=bool),
         np.zeros(rows, dtype=bool),
@@ -82,6 +73,7 @@ def hold_out(
         out.predicted[held] = judged.predicted
         for name, decided in judged.groups.items():
             out.groups[name][held] = decided
+        out.top[held] = judged.top
         out.confidence[held] = judged.confidence
         out.correct[held] = truth[held][np.arange(int(held.sum())), judged.top]
         out.abstained[held] = judged.abstained

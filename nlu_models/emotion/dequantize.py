@@ -36,7 +36,6 @@ SITES = (
 )  # fmt: skip
 HEADS = ("emotion", "vad", "embedding", "risk")
 ATTENTION_NODES = ("Attention", "QAttention", "MultiHeadAttention")
-LOOKED_UP_BY = "input_ids"
 PROBE_SHAPE = (2, 12)  # texts of random tokens that both models read
 LEAST_AGREEMENT = 0.95  # Pearson's r of the emotion logits over the probe; below, the rebuilding failed
 INSTEAD = "use the run that the weight was exported from (--run)"
@@ -179,18 +178,12 @@ def _embeddings(constants: Constants, prefix: str) -> dict[str, Tensor]:
 
 
 def _words(constants: Constants, width: int) -> Array:
-    """The word embeddings: the table that token ids look up, as it is when it is first added to."""
-    if (stored := constants.words()) is not None:
-        return stored
-    for node in constants.nodes:
-        for name in node.output:
-            table = constants.value(name, looked_up_by=LOOKED_UP_BY)
-            if table is None or table.ndim != 2 or table.shape[1] != width:
-                continue
-            kinds = {user.op_type for user in constants.users(name)}
-            if kinds & {"Add", "SkipLayerNormalization"} and np.issubdtype(table.dtype, np.floating):
-                return table
-    raise WeightError(f"{constants.path}: no table of word embeddings (rows of {width}) was found; {INSTEAD}")
+    table = constants.word_embeddings()
+    if table is None or table.shape[1] != width:
+        raise WeightError(
+            f"{constants.path}: no table of word embeddings (rows of {width}) was found; {INSTEAD}"
+        )
+    return table
 
 
 def _layer(constants: Constants, prefix: str, number: int) -> dict[str, Tensor]:

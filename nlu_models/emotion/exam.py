@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nlu_models.emotion import data, metrics
 from nlu_models.emotion.arguments import DataPaths, TrainingArguments
 from nlu_models.emotion.crossfit import crossfit_measures
-from nlu_models.emotion.datasets import Source, read_dataset
+from nlu_models.emotion.datasets import Dataset, Source, read_dataset
 from nlu_models.emotion.groups import memberships
 from nlu_models.emotion.infer import EmotionEncoder
 from nlu_models.emotion.labelled import truth_of
@@ -66,6 +66,36 @@ def prepare(run: Path, goemotions: Path | None = None, emobank: Path | None = No
         DataError: a file is missing or malformed.
         WeightError: the run has other labels than the data.
     """
+    dataset = dataset_of(run, goemotions, emobank)
+    labels = dataset.labels
+    dev, train = labelled(dataset.dev), labelled(dataset.train)
+    random.Random(SEED).shuffle(train)
+    held_files = [path for path in dataset.files if path.name.startswith("dev.")] or list(dataset.files)
+    return Exam(
+        labels,
+        [text for text, _ in dev],
+        truth_of([ids for _, ids in dev], len(labels)),
+        dataset.vad_dev,
+        [text for text, _ in train],
+        truth_of([ids for _, ids in train], len(labels)),
+        data.hash_files(held_files),
+        _trained_heads(RunFolder(run)),
+    )
+
+
+def dataset_of(run: Path, goemotions: Path | None = None, emobank: Path | None = None) -> Dataset:
+    """The data that a run is measured on and was trained on.
+
+    Args:
+        run: its folder.
+        goemotions: folder of GoEmotions; None for the data that the run was trained on.
+        emobank: folder of EmoBank; None for what the run was trained on, or nothing.
+
+    Raises:
+        InputError: the run doesn't say what it was trained on, and nothing is given.
+        DataError: a file is missing or malformed.
+        WeightError: the run has other labels than the data.
+    """
     folder = RunFolder(run)
     if goemotions is not None:
         paths, arguments = DataPaths(goemotions=goemotions, emobank=emobank), TrainingArguments()
@@ -85,19 +115,7 @@ def prepare(run: Path, goemotions: Path | None = None, emobank: Path | None = No
         raise WeightError(
             f"{run} has {len(labels)} labels, which are not the {len(dataset.labels)} of the data"
         )
-    dev, train = _labelled(dataset.dev), _labelled(dataset.train)
-    random.Random(SEED).shuffle(train)
-    held_files = [path for path in dataset.files if path.name.startswith("dev.")] or list(dataset.files)
-    return Exam(
-        labels,
-        [text for text, _ in dev],
-        truth_of([ids for _, ids in dev], len(labels)),
-        dataset.vad_dev,
-        [text for text, _ in train],
-        truth_of([ids for _, ids in train], len(labels)),
-        data.hash_files(held_files),
-        _trained_heads(folder),
-    )
+    return dataset
 
 
 def fair_measures(exam: Exam, probabilities: metrics.Floats, repeats: int) -> dict[str, float]:
@@ -124,7 +142,7 @@ def axis_measures(encoder: EmotionEncoder, exam: Exam) -> dict[str, float]:
     }
 
 
-def _labelled(sources: Sequence[Source]) -> list[tuple[str, tuple[int, ...]]]:
+def labelled(sources: Sequence[Source]) -> list[tuple[str, tuple[int, ...]]]:
     """The labelled texts of some sources, with the labels' indices."""
     return [
         pair

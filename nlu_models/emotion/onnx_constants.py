@@ -19,6 +19,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float32]
 
 MOST_STEPS = 12  # nodes between a product and what adds its bias, or between a constant and its use
+TOKEN_IDS = "input_ids"  # the input that words are looked up by
 # Nodes that hand an activation on, whatever they do to its numbers' form.
 _PASSING = ("Cast", "Identity", "QuantizeLinear", "DequantizeLinear", "Reshape")
 # Products whose result may still have to be multiplied with a scale.
@@ -75,12 +76,25 @@ class Constants:
 
         return {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
 
-    def words(self) -> Array | None:
-        """The word embeddings as `graph` names them, (words, width) floats; None in other graphs."""
+    def word_embeddings(self) -> Array | None:
+        """The table that token ids look up, (words, width) floats, scaled as it is used; None without one.
+
+        `graph` gives it a name. In other graphs a quantised table is cast and scaled on its way: it is the
+        first one of floats that is added to something, or else the last one of floats.
+        """
         table, scales = (self._stored.get(name) for name in ("words", "word_scales"))
-        if table is None or (scales is None and not np.issubdtype(table.dtype, np.floating)):
-            return None
-        return table if scales is None else table.astype(np.float32) * scales
+        if table is not None and (scales is not None or np.issubdtype(table.dtype, np.floating)):
+            return table if scales is None else table.astype(np.float32) * scales
+        last = None
+        for node in self.nodes:
+            for name in node.output:
+                table = self.value(name, looked_up_by=TOKEN_IDS)
+                if table is None or table.ndim != 2 or not np.issubdtype(table.dtype, np.floating):
+                    continue
+                if {user.op_type for user in self.users(name)} & {"Add", "SkipLayerNormalization"}:
+                    return table
+                last = table
+        return last
 
     def users(self, name: str) -> list[Any]:
         """The nodes that read a tensor."""

@@ -70,7 +70,9 @@ def _action(report: dict[str, Any]) -> str:
         return "train"
     if teachers.get("logits"):
         return f"distil --logits {Path(teachers['logits']).name}"
-    return "distil --teachers " + " ".join(_named(run) for run in _teachers(report))
+    shares = " ".join(f"{share:g}" for share in teachers.get("weights") or ())
+    weighed = f" --teacher-weights {shares}" if shares else ""
+    return "distil --teachers " + " ".join(_named(run) for run in _teachers(report)) + weighed
 
 
 def _teachers(report: dict[str, Any]) -> list[Path]:

@@ -244,18 +244,10 @@ def _embeddings(graph: Path, rows: int) -> NDArray[np.floating[Any]]:
     """The table of floats that a graph looks its tokens up in, scaled as it is used."""
     from nlu_models.emotion.onnx_constants import Constants
 
-    constants = Constants(graph)
-    found = constants.words()
-    if found is not None:
-        return found
-    for node in constants.nodes:  # a quantised table is a float one only after the last step on its way
-        for name in node.output:
-            table = constants.value(name, looked_up_by="input_ids")
-            if table is not None and table.ndim == 2 and len(table) >= rows:
-                found = table if np.issubdtype(table.dtype, np.floating) else found
-    if found is None:
+    table = Constants(graph).word_embeddings()
+    if table is None or len(table) < rows:
         raise WeightError(f"{graph}: no table of {rows} word embeddings was found; export the weight anew")
-    return found
+    return table
 
 
 def _with_words(text: str, spans: Sequence[tuple[int, int]], words: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ from nlu_models.emotion.run_folder import (
     RunFolder,
     load_torch,
 )
+from nlu_models.emotion.shapes import fit_to_state
 from nlu_models.emotion.tables import read_labels
 from nlu_models.emotion.teachers import SoftTargets, Teaching, ask_teachers, load_targets, save_targets
 from nlu_models.emotion.trainer import CHOSEN_BY, STATE_STEPS, Trainer
@@ -190,9 +191,10 @@ def _run(run: RunFolder, request: Request, accelerator: Accelerator, state_steps
 
     # Seeded here, so that fresh heads are the same whatever was loaded, or found in the folder, before.
     _seed_everything(arguments.seed)
-    model = MultiTaskEncoder(config, base).to(device)
+    model = MultiTaskEncoder(config, base)
     if arguments.init:
         _load_init(model, Path(arguments.init), dataset.labels)
+    model.to(device)
     rated = bool(corpus.has_vad.any()) or corpus.soft_vad is not None
     choose_trained(model, arguments, rated)
     heads = {"emotion": True, "vad": rated and arguments.vad_weight > 0}
@@ -307,7 +309,7 @@ def with_soft(corpus: Corpus, dataset: Dataset, targets: Mapping[str, SoftTarget
 
 
 def _load_init(model: MultiTaskEncoder, path: Path, labels: tuple[str, ...]) -> None:
-    """Takes over a checkpoint; of other labels, the outputs of those that both have, by name."""
+    """Takes over a checkpoint, also a pruned one; of other labels, the outputs that both have, by name."""
     saved = load_torch(path)
     try:
         state = dict(saved["state"])
@@ -320,6 +322,7 @@ def _load_init(model: MultiTaskEncoder, path: Path, labels: tuple[str, ...]) -> 
                 for ours, other in kept:
                     fresh[ours] = state[part][other]
                 state[part] = fresh
+        fit_to_state(model, state)  # it may have been pruned
         model.load_state(state)
     except UNREADABLE as error:
         reason = str(error).splitlines()[0]

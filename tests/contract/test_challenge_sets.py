@@ -11,7 +11,7 @@ import pytest
 from nlu_models.emotion.challenge import DEFAULT_DATA, PARTS, Item, load
 from nlu_models.emotion.labels import GOEMOTIONS
 
-AUGMENT = DEFAULT_DATA.parents[1] / "augment" / DEFAULT_DATA.name
+AUGMENT = tuple(sorted((DEFAULT_DATA.parents[1] / "augment").glob(f"{DEFAULT_DATA.name}*")))
 SETS = {
     "negation", "sarcasm", "emoji", "elongation", "typos", "slang", "code", "urls", "quoted", "mixed",
     "neutral_hard", "implicit",
@@ -29,9 +29,8 @@ def items() -> list[Item]:
 
 @pytest.fixture(scope="module")
 def training() -> list[dict[str, object]]:
-    lines = [
-        line for path in sorted(AUGMENT.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines()
-    ]
+    files = [path for folder in AUGMENT for path in sorted(folder.glob("*.jsonl"))]
+    lines = [line for path in files for line in path.read_text("utf-8").splitlines()]
     return [json.loads(line) for line in lines]
 
 
@@ -130,5 +129,5 @@ def test_the_check_sees_a_copy_and_counts_right() -> None:
 
 
 def test_folders_hold_nothing_else() -> None:
-    for folder in (DEFAULT_DATA, AUGMENT):
+    for folder in (DEFAULT_DATA, *AUGMENT):
         assert {path.suffix for path in Path(folder).iterdir()} == {".jsonl"}
