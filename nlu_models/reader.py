@@ -18,17 +18,19 @@ from numpy.typing import NDArray
 
 from nlu_models.emotion.infer import EmotionEncoder, Encoded
 from nlu_models.emotion.reading import NO_MODEL, make_readings, unread
-from nlu_models.emotion.weights import WeightConfig
+from nlu_models.emotion.weights import MODEL_FILE, WeightConfig
 from nlu_models.emotion.wording import normalize_wording
 from nlu_models.errors import WeightError
 from nlu_models.language import UNKNOWN, detect
-from nlu_models.risk.words import RiskWords
+from nlu_models.risk.features import encoder_columns
+from nlu_models.risk.reader import RiskReader
 
 logger = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_WEIGHTS = ROOT / "nlu_models" / "weights" / "emotion-en"
 RISK_FOLDER = ROOT / "data" / "risk"
+RISK_WEIGHTS = ROOT / "nlu_models" / "weights" / "risk"
 EMBEDDING_WIDTH = 384  # of a degraded reader's zeros
 
 Made = TypeVar("Made")
@@ -60,6 +62,8 @@ class TurnReader:
         risk: folder of the risk phrases; the shipped one by default.
         threads: how many cores one encoder pass may use; by default two, or one on a single core.
         device: "cpu"; "cuda", where this onnxruntime has it; or "auto", the latter if there.
+        risk_weights: folder of the model that adds to the risk phrases; the shipped one by default, None
+            for phrases alone.
 
     Raises:
         InputError: there is no such device here.
@@ -72,13 +76,14 @@ class TurnReader:
         risk: Path = RISK_FOLDER,
         threads: int | None = None,
         device: str = "cpu",
+        risk_weights: Path | None = RISK_WEIGHTS,
     ) -> None:
-        self._risk = RiskWords(risk)
         self._encoder: EmotionEncoder | None = None
         try:
             self._encoder = EmotionEncoder(weights, threads, device)
         except WeightError as error:
             logger.error("emotion_weights_unusable degraded=true reason=%s", error)
+        self._risk = RiskReader(risk, risk_weights, weights / MODEL_FILE if self._encoder else None)
 
     @property
     def is_degraded(self) -> bool:
@@ -97,21 +102,26 @@ class TurnReader:
 
     def read(self, texts: Sequence[str]) -> list[TurnReading]:
         """Reads texts of any length and language, in order; those the weight knows in one pass."""
-        languages = [_language_of(text) for text in texts]
+        said = [_said(text) for text in texts]
         known = self._encoder.config.languages if self._encoder else ()
-        readable = [row for row, language in enumerate(languages) if language in known]
-        made = self._made_of([texts[row] for row in readable], _emotions)
+        readable = [row for row, (_, language) in enumerate(said) if language in known]
+        parts = [self._parts(*said[row]) for row in readable]
+        wanted = [text for row, more in zip(readable, parts, strict=True) for text in (texts[row], *more)]
+        sizes = [1 + len(more) for more in parts]
+        made = self._made_of(wanted, lambda encoded, config: _read_pass(encoded, config, sizes))
         read = dict(zip(readable, made, strict=True)) if made is not None else {}
         readings = []
         for row, text in enumerate(texts):
-            language = languages[row]
+            plain, language = said[row]
+            columns = None
             if row in read:
-                emotion, embedding = read[row]
+                emotion, embedding, columns = read[row]
             else:
                 is_failed = self.is_degraded or language is None or language in known
                 emotion = unread(self.model, degraded=is_failed)
                 embedding = np.zeros(self.embedding_width, dtype=np.float32)
-            readings.append(TurnReading(language or UNKNOWN, emotion, self._risk.read(text), embedding))
+            risk = self._risk.read(text, plain, language, columns)
+            readings.append(TurnReading(language or UNKNOWN, emotion, risk, embedding))
         return readings
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -120,6 +130,14 @@ class TurnReader:
         if embeddings is None:
             return np.zeros((len(texts), self.embedding_width), dtype=np.float32)
         return embeddings
+
+    def _parts(self, plain: str, language: str | None) -> list[str]:
+        """The parts of a long text that are read for danger besides the whole; none where that failed."""
+        try:
+            return self._risk.parts(plain, language)
+        except Exception as error:
+            logger.error("risk_parts_failed degraded=true kind=%s", type(error).__name__)
+            return []
 
     def _made_of(self, texts: list[str], make: Callable[[Encoded, WeightConfig], Made]) -> Made | None:
         """What is made of one encoder pass; None without an encoder, or when any of it failed."""
@@ -133,19 +151,36 @@ class TurnReader:
             return None
 
 
-def _emotions(encoded: Encoded, config: WeightConfig) -> list[tuple[dict[str, Any], NDArray[np.float32]]]:
-    """The emotion and the embedding of each text of a pass."""
-    return list(
-        zip(make_readings(encoded.probabilities, encoded.vad, config), encoded.embeddings, strict=True)
-    )
+def _read_pass(
+    encoded: Encoded, config: WeightConfig, sizes: Sequence[int]
+) -> list[tuple[dict[str, Any], NDArray[np.float32], NDArray[np.float32]]]:
+    """The emotion, the embedding and the danger model's columns of each text of a pass.
+
+    Args:
+        encoded: of each text and then of its parts, text after text.
+        config: of the weight.
+        sizes: how many rows each text has, itself included.
+    """
+    ends = np.cumsum(sizes)
+    firsts = ends - np.array(sizes)
+    emotions = make_readings(encoded.probabilities[firsts], encoded.vad[firsts], config)
+    columns = encoder_columns(encoded.probabilities, encoded.vad, encoded.embeddings)
+    return [
+        (emotion, encoded.embeddings[first], columns[first:end])
+        for emotion, first, end in zip(emotions, firsts, ends, strict=True)
+    ]
 
 
-def _language_of(text: str) -> str | None:
-    """The language of a text, or None when telling it failed, which must not keep danger from being read."""
+def _said(text: str) -> tuple[str, str | None]:
+    """A text in plain words, and its language.
+
+    Where either failed it is the text as it is, and None: that must not keep danger from being read.
+    """
     try:
         # Disguised letters are undone first: English in Cyrillic look-alikes would count as Russian.
-        return detect(normalize_wording(text))
+        plain = normalize_wording(text)
+        return plain, detect(plain)
     except Exception as error:
         # Only its kind: what it says could quote the text.
         logger.error("language_unknown degraded=true kind=%s", type(error).__name__)
-        return None
+        return text, None

@@ -80,7 +80,8 @@ class DecisionPolicy(Policy):
             return self._prediction(probabilities)
         decision, strength = stand
         probabilities[domain.index_for_action(decision.action)] = strength
-        metadata = None if decision.action == ACTION_LISTEN_NAME else {"decision": decision.to_dict()}
+        is_silence = decision.action == ACTION_LISTEN_NAME and decision.level == "none"
+        metadata = None if is_silence else {"decision": decision.to_dict()}
         return self._prediction(probabilities, action_metadata=metadata)
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Optional
 
 from rasa.core.featurizers.tracker_featurizers import TrackerFeaturizer
@@ -11,7 +12,7 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from bot.core.escalation import HANDOFF_ACTIONS, POLICY, EscalationThresholds, decide_escalation
+from bot.core.escalation import POLICY, EscalationThresholds, decide_escalation, ends_the_turn
 from bot.core.turn import Decision
 from policies.base import (
     DecisionPolicy,
@@ -28,17 +29,16 @@ TROUBLE_ACTION = "utter_trouble"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.POLICY_WITHOUT_END_TO_END_SUPPORT, is_trainable=True)
 class EscalationPolicy(DecisionPolicy):
-    """Asks a human in when `bot.core.escalation` says so, and keeps the bot quiet meanwhile."""
+    """Asks a human in when `bot.core.escalation` says so, and keeps the bot quiet meanwhile.
+
+    Danger goes through the crisis protocol (`bot.core.protocol`) until it is over, whatever else would
+    answer.
+    """
 
     @staticmethod
     def get_default_config() -> dict[str, Any]:
         """The thresholds of `EscalationThresholds`, and a priority above Rasa's own policies."""
-        return {
-            "priority": 10,
-            "anger_turns": EscalationThresholds.anger_turns,
-            "complaint_turns": EscalationThresholds.complaint_turns,
-            "ask_human_confidence": EscalationThresholds.ask_human_confidence,
-        }
+        return {"priority": 10, **asdict(EscalationThresholds())}
 
     def __init__(
         self,
@@ -49,21 +49,18 @@ class EscalationPolicy(DecisionPolicy):
         featurizer: Optional[TrackerFeaturizer] = None,
     ) -> None:
         super().__init__(config, model_storage, resource, execution_context, featurizer)
-        self.thresholds = EscalationThresholds(
-            anger_turns=config["anger_turns"],
-            complaint_turns=config["complaint_turns"],
-            ask_human_confidence=config["ask_human_confidence"],
-        )
+        names = EscalationThresholds.names()
+        self.thresholds = EscalationThresholds.from_config({name: config[name] for name in names})
 
     def decide(self, tracker: DialogueStateTracker) -> Optional[Stand]:
-        """A handoff, silence, an apology when an answer failed to come, or no opinion."""
+        """What the crisis protocol or a rule says, silence, an apology when no answer came, or no opinion."""
         turn = person_turn(tracker)
         if turn is None:
             return None
         state = conversation_state(tracker).after_person(turn)
         done, said = since_person(tracker)
-        if any(action in HANDOFF_ACTIONS for action in done):
-            return listen(POLICY, "handed_off")
+        if any(ends_the_turn(action) for action in done):
+            return listen(POLICY, "answered")
         escalation = None if done else decide_escalation(state, turn, self.thresholds)
         if escalation is not None:
             return Stand(escalation)

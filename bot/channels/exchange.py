@@ -2,7 +2,8 @@
 
 The person's turn is kept before Rasa sees it. Then Rasa runs in a task of its own, so that a tab that is
 closed half-way loses neither the answer nor what was read (a danger above all). Whatever goes wrong, the
-person is told so, unless a human has the conversation.
+person is told so, unless a human has the conversation; and danger in a message is then answered here
+(`bot.channels.fallback`).
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from rasa.core.channels.channel import (  # type: ignore[import-untyped]
     UserMessage,
 )
 
-from bot.channels import record
+from bot.channels import danger_record, record
+from bot.channels.danger_record import Care
+from bot.channels.fallback import Fallback
 from bot.channels.intake import Incoming
 from bot.channels.live import Hub
 from bot.channels.pool import BusyError, StoragePool
 
 ANSWER_WITHIN_S = 20.0  # then the person is told that something isn't working
 GIVE_UP_AFTER_S = 60.0  # then Rasa is stopped; until then it may still keep what it read
+KEEP_WITHIN_S = 3.0  # how much longer an answer to danger waits for the database
 REPEAT_LOOK_S = 0.5
 SILENT = "silent"  # Rasa ran and had nothing to say
 MAX_RUNNING = 400  # messages in hand at once, per process
@@ -42,6 +46,7 @@ class Exchange:
         channel: its name in the record, such as "web".
         pool: for storage calls.
         on_new_message: Rasa's handler.
+        fallback: reads danger, and answers it when nothing else does.
         make_output: the output channel of one message.
         hub: who is listening, if anybody can.
         answer_within_s: how long Rasa may take before the person is told, seconds.
@@ -53,6 +58,7 @@ class Exchange:
         channel: str,
         pool: StoragePool,
         on_new_message: OnNewMessage,
+        fallback: Fallback,
         make_output: Callable[[], CollectingOutputChannel] = CollectingOutputChannel,
         hub: Hub | None = None,
         answer_within_s: float = ANSWER_WITHIN_S,
@@ -61,6 +67,8 @@ class Exchange:
         self._channel = channel
         self._pool = pool
         self._on_new_message = on_new_message
+        self._fallback = fallback
+        fallback.in_hand = lambda sender_id, message_id: (sender_id, message_id) in self._running
         self._make_output = make_output
         self._hub = hub
         self._answer_within_s = answer_within_s
@@ -74,16 +82,31 @@ class Exchange:
         Raises:
             BusyError: too many messages are in hand.
             StorageError: the message couldn't be kept.
+            UnkeptAnswer: one of these, or the database hangs, and there is, or may be, danger in the message.
         """
+        care = await self._fallback.read(incoming)
+        within_s = None if care is None else self._answer_within_s + KEEP_WITHIN_S
+        try:
+            with self._fallback.watched(sender_id, incoming, care, within_s):
+                task = self._begun(sender_id, incoming, care)
+                return await asyncio.wait_for(asyncio.shield(task), within_s)
+        except Exception as error:
+            unkept = await self._fallback.unkept(sender_id, incoming, care)
+            if unkept is None:
+                raise
+            raise unkept from error
+
+    def _begun(self, sender_id: str, incoming: Incoming, care: Care | None) -> asyncio.Task[dict[str, Any]]:
+        """The task that takes a message through, one for all who ask for it."""
         key = (sender_id, incoming.message_id)
         task = self._running.get(key)
         if task is None:
             if len(self._running) >= MAX_RUNNING:
                 raise BusyError(f"{len(self._running)} messages are in hand")
-            task = asyncio.create_task(self._take_through(sender_id, incoming))
+            task = asyncio.create_task(self._take_through(sender_id, incoming, care))
             self._running[key] = task
             task.add_done_callback(lambda done: self._finished(key, done))
-        return await asyncio.shield(task)
+        return task
 
     async def close(self) -> None:
         """Lets running messages end for a moment, then stops them."""
@@ -94,14 +117,17 @@ class Exchange:
                 task.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
 
-    async def _take_through(self, sender_id: str, incoming: Incoming) -> dict[str, Any]:
+    async def _take_through(self, sender_id: str, incoming: Incoming, care: Care | None) -> dict[str, Any]:
         arrival = await self._pool.write(record.arrive, sender_id, self._channel, incoming, time.time())
         self._wake(arrival)
+        trouble = None
         if arrival.is_new or not await self._settles(arrival):
             trouble = await self._run(sender_id, incoming, arrival)
-            if trouble is not None:
-                await self._own_up(sender_id, incoming, arrival, trouble)
-            self._wake(arrival)
+        if care is not None:
+            await self._make_sure(sender_id, arrival, care, trouble)
+        elif trouble is not None:
+            await self._own_up(sender_id, incoming, arrival, trouble)
+        self._wake(arrival)
         return await self._pool.run(record.answer, arrival)
 
     async def _settles(self, arrival: record.Arrival) -> bool:
@@ -112,12 +138,29 @@ class Exchange:
             await asyncio.sleep(REPEAT_LOOK_S)
         return True
 
+    async def _make_sure(
+        self, sender_id: str, arrival: record.Arrival, care: Care, trouble: str | None
+    ) -> None:
+        """Answers a danger that Rasa didn't answer, or answered as if there were none."""
+        why = await self._pool.write(danger_record.answer, arrival, care, trouble, time.time())
+        if why is not None:
+            self._fallback.note_trouble()
+            logger.critical(
+                "channel.danger_answered channel=%s sender=%s level=%s trouble=%s",
+                self._channel,
+                _hashed(sender_id),
+                care.turn.risk.level.value,
+                why,
+            )
+
     async def _own_up(
         self, sender_id: str, incoming: Incoming, arrival: record.Arrival, trouble: str
     ) -> None:
         """Tells the person that no answer came; while a human has the conversation, silence is right."""
-        told = await self._pool.write(record.own_up, arrival, incoming.language, time.time())
+        words = (self._fallback.apology(incoming), self._fallback.staying(incoming))
+        told = await self._pool.write(record.own_up, arrival, incoming.language, time.time(), *words)
         if told or trouble != SILENT:
+            self._fallback.note_trouble()
             logger.error(
                 "channel.no_answer channel=%s sender=%s trouble=%s told=%s",
                 self._channel,
@@ -135,7 +178,7 @@ class Exchange:
             sender_id,
             input_channel=self._channel,
             message_id=incoming.message_id,
-            metadata={"language": incoming.language},
+            metadata={"language": incoming.language, **incoming.place},
         )
         work = asyncio.ensure_future(self._on_new_message(message))
         self._works.add(work)

@@ -10,7 +10,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.core.errors import AttuneError
@@ -18,6 +18,8 @@ from bot.core.turn import ENGLISH, LANGUAGES
 
 BYTES_PER_CHAR = 12  # a character outside the basic plane, written as two JSON escapes
 BODY_OVERHEAD_BYTES = 4096  # for the other fields of a request
+PLACE_FIELDS = ("country", "timezone", "locale")  # by which helplines are chosen (`bot.core.country`)
+PLACE_CHARS = 64
 MESSAGE_ID = re.compile(r"[0-9A-Za-z_-]{8,64}")  # no ":", which separates it from the sender when stored
 
 # A message that starts with "/" is a command to Rasa ("/restart", "/intent{...}").
@@ -56,11 +58,13 @@ class Incoming:
         text: cleaned, with something readable in it.
         message_id: made by the client, the same on every retry.
         language: of the page, "en" or "zh".
+        place: what tells where it was written, by `PLACE_FIELDS`.
     """
 
     text: str
     message_id: str
     language: str
+    place: Mapping[str, str] = field(default_factory=dict)
 
 
 def clean_text(text: str) -> str:
@@ -135,7 +139,15 @@ def read_message(data: Mapping[str, Any], max_chars: int) -> Incoming:
     message_id = data.get("message_id")
     if not isinstance(message_id, str) or not MESSAGE_ID.fullmatch(message_id):
         raise IntakeError("bad_request", 422)
-    return Incoming(text, message_id, page_language(data.get("language")))
+    return Incoming(text, message_id, page_language(data.get("language")), _read_place(data))
+
+
+def _read_place(data: Mapping[str, Any]) -> dict[str, str]:
+    """What tells where a message was written; whatever isn't usable is left out."""
+    said = {name: data.get(name) for name in PLACE_FIELDS}
+    return {
+        name: text for name, text in said.items() if isinstance(text, str) and 0 < len(text) <= PLACE_CHARS
+    }
 
 
 def _is_kept(char: str) -> bool:

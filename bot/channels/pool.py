@@ -55,6 +55,14 @@ class StoragePool:
         """
         return await self._submit(partial(self._call, True, function, *args, **kwargs))
 
+    def write_here(self, function: Callable[Concatenate[Any, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `write`, in the calling thread, which must not be the event loop's.
+
+        Raises:
+            StorageError: the database can't be used.
+        """
+        return self._call(True, function, *args, **kwargs)
+
     async def check(self) -> None:
         """Returns when the database can be used.
 

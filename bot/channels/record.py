@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from bot.channels.intake import Incoming
 from bot.channels.lines import line
+from bot.core.crisis import Stage
 from bot.core.escalation import OFFERING_ACTIONS
 from bot.core.handoff import HandoffState
 from bot.core.reading import RiskLevel
@@ -96,19 +97,44 @@ def is_settled(session: Session, arrival: Arrival) -> bool:
     if not _is_bots_turn(session, arrival.conversation_id):
         return True
     (this,) = turns.after(session, arrival.conversation_id, arrival.turn_id - 1, limit=1)
-    return this.intent_confidence is not None or _was_answered(session, arrival)
+    return this.intent_confidence is not None or was_answered(session, arrival)
 
 
-def own_up(session: Session, arrival: Arrival, language: str, at: float) -> bool:
+def was_answered(session: Session, arrival: Arrival) -> bool:
+    """Whether anybody but the person has said something since a message."""
+    later = turns.after(session, arrival.conversation_id, arrival.turn_id, limit=PAGE_TURNS)
+    return any(turn.author is not Author.PERSON for turn in later)
+
+
+def own_up(
+    session: Session,
+    arrival: Arrival,
+    language: str,
+    at: float,
+    apology: str | None = None,
+    in_crisis: str | None = None,
+) -> bool:
     """Keeps a line for a message that got no answer; gives whether there was need for one.
 
     While a human is asked in or has the conversation, silence is right; only when this very message had the
-    human asked in, and nothing was said about it, is that said.
+    human asked in, and nothing was said about it, is that said. Somebody in danger is never left in silence.
+
+    Args:
+        session: the open transaction.
+        arrival: of the message.
+        language: to write in.
+        at: seconds since 1970 UTC.
+        apology: what to say instead of the usual sentence.
+        in_crisis: what to say while danger is open in the conversation, though a human is waited for.
     """
-    state = conversations.get(session, arrival.conversation_id, lock=True).handoff_state
-    if state.is_bots_turn:
-        text, action = line("server.apology", language), APOLOGY_ACTION
-    elif state is HandoffState.WAITING and arrival.was_bots_turn and not _was_answered(session, arrival):
+    conversation = conversations.get(session, arrival.conversation_id, lock=True)
+    state = conversation.handoff_state
+    is_open = conversation.state.crisis.stage not in (Stage.NONE, Stage.CLOSING)
+    if in_crisis is not None and is_open and state is not HandoffState.HUMAN:
+        text, action = in_crisis, APOLOGY_ACTION
+    elif state.is_bots_turn:
+        text, action = apology or line("server.apology", language), APOLOGY_ACTION
+    elif state is HandoffState.WAITING and arrival.was_bots_turn and not was_answered(session, arrival):
         text, action = line("server.asked", language), ASKED_ACTION
     else:
         return False
@@ -197,11 +223,6 @@ def _views(session: Session, found: list[Turn]) -> list[dict[str, Any]]:
         }
         for turn in found
     ]
-
-
-def _was_answered(session: Session, arrival: Arrival) -> bool:
-    later = turns.after(session, arrival.conversation_id, arrival.turn_id, limit=PAGE_TURNS)
-    return any(turn.author is not Author.PERSON for turn in later)
 
 
 def _is_bots_turn(session: Session, conversation: int, lock: bool = False) -> bool:

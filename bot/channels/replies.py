@@ -79,12 +79,20 @@ def json_reply(data: Any, status: int = 200, headers: Mapping[str, str] | None =
     )
 
 
-def error_reply(error: IntakeError, language: str) -> HTTPResponse:
-    """The answer to a request that isn't let in: a stable code, and a sentence for the person."""
+def error_reply(error: IntakeError, language: str, care: str | None = None) -> HTTPResponse:
+    """The answer to a request that isn't let in: a stable code, and a sentence for the person.
+
+    Args:
+        error: why it isn't let in.
+        language: of the sentence.
+        care: what the person has to be shown all the same, since there is or may be danger.
+    """
     body: dict[str, Any] = {
         "code": error.code,
         "message": line(f"errors.{error.code}", language, **error.values),
     }
+    if care is not None:
+        body["care"] = care
     headers = {}
     if "seconds" in error.values:
         body["retry_after_s"] = error.values["seconds"]

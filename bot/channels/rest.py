@@ -3,8 +3,9 @@
 POST /webhooks/rest/webhook takes `{"sender": ..., "message": ...}` and answers as Rasa's own channel does,
 `[{"recipient_id": ..., "text": ...}]`. It is off without ATTUNE_REST_TOKEN, and unlike Rasa's it believes
 nothing else that a body says: no metadata, no input channel, and senders have a name space of their own.
-Two optional fields help a client: "message_id" makes a retry safe, "language" ("en" or "zh") is the one to
-answer in when the message doesn't tell.
+Some optional fields help a client: "message_id" makes a retry safe, "language" ("en" or "zh") is the one to
+answer in when the message doesn't tell, and "country" (as in "GB"), "timezone" (as in "Europe/London") or
+"locale" decides whose helplines are named.
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 
 from bot.channels import replies
-from bot.channels.exchange import ANSWER_WITHIN_S, GIVE_UP_AFTER_S, Exchange
-from bot.channels.intake import IntakeError, body_limit_bytes, clean_text, read_message, read_object
+from bot.channels.exchange import GIVE_UP_AFTER_S, Exchange
+from bot.channels.fallback import Fallback, UnkeptAnswer
+from bot.channels.intake import (
+    PLACE_FIELDS,
+    IntakeError,
+    body_limit_bytes,
+    clean_text,
+    read_message,
+    read_object,
+)
 from bot.channels.limits import TokenBuckets
 from bot.channels.pool import BusyError, StoragePool
 from bot.channels.startup import StartCheck
@@ -58,21 +67,24 @@ class RestInput(InputChannel):  # type: ignore[misc]
 
     Args:
         settings: of this installation.
-        answer_within_s: how long Rasa may take before the sender is told that something isn't working.
+        answer_within_s: how long Rasa may take before the sender is told that something isn't working; by
+            default as the settings say.
         give_up_after_s: how long Rasa may take at all.
     """
 
     pool: StoragePool
     exchange: Exchange
+    fallback: Fallback
 
     def __init__(
         self,
         settings: Settings,
-        answer_within_s: float = ANSWER_WITHIN_S,
+        answer_within_s: float | None = None,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._settings = settings
-        self._timeouts_s = (answer_within_s, give_up_after_s)
+        within_s = float(settings.answer_within_s) if answer_within_s is None else answer_within_s
+        self._timeouts_s = (within_s, max(within_s, give_up_after_s))
         self._by_sender = TokenBuckets(settings.messages_per_minute)
         self._refused_by_address = TokenBuckets(settings.messages_per_minute)
         self._start = StartCheck()
@@ -96,16 +108,20 @@ class RestInput(InputChannel):  # type: ignore[misc]
         async def open_resources(_app: Sanic, _loop: Any) -> None:
             try:
                 database = Database(self._settings.effective_database_url)
+                self.pool = StoragePool(database, workers=POOL_WORKERS)
+                self.fallback = await Fallback.opened(self._settings, CHANNEL, self.pool)
             except AttuneError as error:
                 self._start.refuse(error)
-            self.pool = StoragePool(database, workers=POOL_WORKERS)
-            self.exchange = Exchange(CHANNEL, self.pool, on_new_message, RestOutput, None, *self._timeouts_s)
+            self.exchange = Exchange(
+                CHANNEL, self.pool, on_new_message, self.fallback, RestOutput, None, *self._timeouts_s
+            )
 
         async def check(app: Sanic, _loop: Any) -> None:
             await self._start.check(app, self.pool)
 
         async def quieten(_app: Sanic, _loop: Any) -> None:
             await self.exchange.close()
+            await self.fallback.close()
 
         async def close_resources(_app: Sanic, _loop: Any) -> None:
             await self.pool.close()
@@ -139,12 +155,18 @@ class RestInput(InputChannel):  # type: ignore[misc]
                     "text": data.get("message"),
                     "message_id": data.get("message_id") or uuid.uuid4().hex,
                     "language": data.get("language"),
+                    **{name: data.get(name) for name in PLACE_FIELDS},
                 },
                 self._settings.max_message_chars,
             )
             answer = await self.exchange.deliver(SENDER_PREFIX + sender, incoming)
         except IntakeError as error:
             return replies.error_reply(error, replies.language_of(request, data))
+        except UnkeptAnswer as error:
+            if error.is_danger:  # in the usual form, since a program may show nothing else to the person
+                return replies.json_reply([{"recipient_id": sender, "text": error.text}])
+            unavailable = IntakeError("unavailable", 503, seconds=5)
+            return replies.error_reply(unavailable, replies.language_of(request, data), error.text)
         except BusyError as error:
             logger.warning("channel.busy error=%s", error)
             busy = IntakeError("busy", 503, seconds=5)

@@ -11,6 +11,7 @@ GET  /chat/health      whether all of this works
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +30,8 @@ from sanic.response import HTTPResponse
 
 from bot.channels import record, replies
 from bot.channels.assets import NEVER_KEPT, SECURITY_HEADERS, Assets
-from bot.channels.exchange import ANSWER_WITHIN_S, GIVE_UP_AFTER_S, Exchange
+from bot.channels.exchange import GIVE_UP_AFTER_S, Exchange
+from bot.channels.fallback import Fallback, UnkeptAnswer
 from bot.channels.intake import IntakeError, body_limit_bytes, read_message, read_object
 from bot.channels.limits import TokenBuckets
 from bot.channels.live import CrowdedError, Hub
@@ -47,6 +49,9 @@ SESSIONS_PER_ADDRESS = 60  # a minute: a class that opens the page together shar
 MESSAGES_PER_ADDRESS = 10  # times what one person may send, for the same reason
 LOOKS_PER_ADDRESS = 600  # a minute: histories and streams
 HEALTH_KEPT_S = 1.0
+HEALTH_WITHIN_S = 8.0  # for the database: longer than it waits for a lock
+
+_UNFIT = frozenset({"no_model", "no_database"})  # problems with which messages can't be answered properly
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +72,20 @@ class WebInput(InputChannel):  # type: ignore[misc]
 
     Args:
         settings: of this installation.
-        answer_within_s: how long Rasa may take before the person is told that something isn't working.
+        answer_within_s: how long Rasa may take before the person is told that something isn't working; by
+            default as the settings say.
         give_up_after_s: how long Rasa may take at all.
     """
 
     def __init__(
         self,
         settings: Settings,
-        answer_within_s: float = ANSWER_WITHIN_S,
+        answer_within_s: float | None = None,
         give_up_after_s: float = GIVE_UP_AFTER_S,
     ) -> None:
         self._settings = settings
-        self._timeouts_s = (answer_within_s, give_up_after_s)
+        within_s = float(settings.answer_within_s) if answer_within_s is None else answer_within_s
+        self._timeouts_s = (within_s, max(within_s, give_up_after_s))
 
     @classmethod
     def name(cls) -> str:
@@ -122,6 +129,7 @@ class ChatServer:
     pool: StoragePool
     hub: Hub
     exchange: Exchange
+    fallback: Fallback
 
     def __init__(
         self,
@@ -142,7 +150,7 @@ class ChatServer:
         self._by_address = TokenBuckets(per_minute * MESSAGES_PER_ADDRESS)
         self._opened_by_address = TokenBuckets(SESSIONS_PER_ADDRESS)
         self._looks_by_address = TokenBuckets(LOOKS_PER_ADDRESS)
-        self._health: tuple[float, str] = (float("-inf"), "")
+        self._health: tuple[float, list[str]] = (float("-inf"), [])
 
     def blueprint(self) -> Blueprint:
         """All routes and listeners."""
@@ -254,44 +262,49 @@ class ChatServer:
         return None
 
     async def health(self, request: Request) -> HTTPResponse:
-        """200 when the model is loaded and the database can be used, else 503."""
+        """200 when the model is loaded and the database can be used, else 503; with all that is wrong."""
         now_s = time.monotonic()
         if now_s - self._health[0] > HEALTH_KEPT_S:
             self._health = (now_s, await self._look_at_health(request.app))
-        status = self._health[1]
-        return replies.json_reply({"status": status}, 200 if status == "ok" else 503)
+        problems = self._health[1]
+        is_serving = not _UNFIT.intersection(problems)
+        status = "degraded" if problems else "ok"
+        return replies.json_reply({"status": status, "problems": problems}, 200 if is_serving else 503)
 
-    async def _look_at_health(self, app: Sanic) -> str:
+    async def _look_at_health(self, app: Sanic) -> list[str]:
+        problems = self.fallback.problems()
         agent = getattr(app.ctx, "agent", None)
         if agent is None or not agent.is_ready():
-            return "no_model"
+            problems.append("no_model")
         try:
-            await self.pool.check()
-        except AttuneError as error:
+            await asyncio.wait_for(self.pool.check(), HEALTH_WITHIN_S)
+        except (AttuneError, asyncio.TimeoutError) as error:
             logger.warning("channel.unhealthy error=%s", error)
-            return "no_database"
-        return "ok"
+            problems.append("no_database")
+        return problems
 
     def _guarded(self, handler: Handler) -> Handler:
         """The handler, with other sites kept out and every refusal told in the person's language."""
 
         @wraps(handler)
         async def guarded(request: Request, **parts: str) -> HTTPResponse | None:
+            care: str | None = None
             try:
                 if not self._origins.permits(request.headers.get("origin"), request.headers.get("host", "")):
                     raise IntakeError("other_site", 403)
                 return await handler(request, **parts)
             except IntakeError as error:
                 refusal = error
+            except UnkeptAnswer as error:
+                refusal, care = IntakeError("unavailable", 503, seconds=5), error.text
             except (BusyError, CrowdedError) as error:
                 logger.warning("channel.busy error=%s", error)
                 refusal = IntakeError("busy", 503, seconds=5)
             except Exception:
                 logger.exception("channel.request_failed path=%s", request.path)
                 refusal = IntakeError("unavailable", 503, seconds=5)
-            return replies.error_reply(
-                refusal, replies.language_of(request, getattr(request.ctx, "data", None))
-            )
+            language = replies.language_of(request, getattr(request.ctx, "data", None))
+            return replies.error_reply(refusal, language, care)
 
         return guarded
 
@@ -307,16 +320,16 @@ class ChatServer:
     async def _open(self, app: Sanic, _loop: Any) -> None:
         try:
             self.pool = StoragePool(Database(self._settings.effective_database_url))
+            self.hub = Hub(self._changes)
+            self.fallback = await Fallback.opened(self._settings, CHANNEL, self.pool, self.hub.wake)
         except AttuneError as error:
             self._start.refuse(error)
-
-        async def look(before: record.Changes | None, listened: frozenset[int]) -> record.Changes:
-            return await self.pool.run(record.changes, before, listened)
-
-        self.hub = Hub(look)
         self.exchange = Exchange(
-            CHANNEL, self.pool, self._on_new_message, WebOutput, self.hub, *self._timeouts_s
+            CHANNEL, self.pool, self._on_new_message, self.fallback, WebOutput, self.hub, *self._timeouts_s
         )
+
+    async def _changes(self, before: record.Changes | None, listened: frozenset[int]) -> record.Changes:
+        return await self.pool.run(record.changes, before, listened)
 
     async def _check(self, app: Sanic, _loop: Any) -> None:
         await self._start.check(app, self.pool)
@@ -324,6 +337,7 @@ class ChatServer:
     async def _quieten(self, _app: Sanic, _loop: Any) -> None:
         await self.hub.close()
         await self.exchange.close()
+        await self.fallback.close()
 
     async def _close(self, _app: Sanic, _loop: Any) -> None:
         await self.pool.close()

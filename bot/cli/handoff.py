@@ -101,7 +101,7 @@ def _show(session: Session, args: argparse.Namespace) -> tuple[Any, str]:
 def _take(session: Session, args: argparse.Namespace) -> tuple[Any, str]:
     from bot.storage import handoffs, views
 
-    name = _name(args.name)
+    name = clean_name(args.name)
     handoff = handoffs.take(session, _handoff(session, args).id, name, time.time())
     return views.handoff_json(handoff), f"Handoff {handoff.id} is with {name} now."
 
@@ -110,7 +110,7 @@ def _reply(session: Session, args: argparse.Namespace) -> tuple[Any, str]:
     from bot.core.handoff import HandoffState
     from bot.storage import turns, views
 
-    name, text = _name(args.name), args.text.strip()
+    name, text = clean_name(args.name), args.text.strip()
     if not text:
         raise HandoffError("the reply is empty")
     if len(text) > LONGEST_REPLY:
@@ -125,7 +125,7 @@ def _reply(session: Session, args: argparse.Namespace) -> tuple[Any, str]:
 def _give_back(session: Session, args: argparse.Namespace) -> tuple[Any, str]:
     from bot.storage import handoffs, views
 
-    handoff = handoffs.give_back(session, _handoff(session, args).id, _name(args.name), time.time())
+    handoff = handoffs.give_back(session, _handoff(session, args).id, clean_name(args.name), time.time())
     return views.handoff_json(handoff), f"Handoff {handoff.id} is handed back; the bot is in charge."
 
 
@@ -137,7 +137,7 @@ def _handoff(session: Session, args: argparse.Namespace) -> Handoff:
     return handoffs.get(session, args.id)
 
 
-def _name(given: str) -> str:
+def clean_name(given: str) -> str:
     """The name, fit to be shown to the person.
 
     Raises:

@@ -41,5 +41,7 @@ def run(args: argparse.Namespace) -> int:
         )
 
     programs = [start.action_server(settings.actions_port), start.web_server(settings, model)]
+    if settings.duty_file:
+        programs.append(start.duty_worker())
     say_on_stderr("starting the action server and the web server")
     return Family(ROOT, child_environment(), say_on_stderr).run(programs, announce)

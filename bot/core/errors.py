@@ -4,7 +4,8 @@ AttuneError
 ├── SettingsError    a setting is missing, unknown or out of range
 ├── ContractError    data from another part does not have the agreed form
 ├── StorageError     the database can't be used
-└── HandoffError     a step of a handoff that isn't possible from where it stands
+├── HandoffError     a step of a handoff that isn't possible from where it stands
+└── PageError        a page to people on duty that isn't there or can't be had
 """
 
 
@@ -26,3 +27,7 @@ class StorageError(AttuneError):
 
 class HandoffError(AttuneError):
     """A step of a handoff was asked for that isn't possible from its present state."""
+
+
+class PageError(AttuneError):
+    """A page to people on duty isn't there, or can't be had with what was given."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from bot.core.country import is_country
 from bot.core.errors import SettingsError
 
 PREFIX = "ATTUNE_"
@@ -34,7 +35,12 @@ class Settings:
         rest_token: bearer token of the REST channel, at least 16 characters; empty to switch REST off.
         max_message_chars: longest message that is read, 100 to 100,000 characters.
         messages_per_minute: how many messages one person may send, 1 to 10,000.
+        answer_within_s: seconds after which a channel answers by itself, with helplines where there is
+            danger in the message, 1 to 60.
         allowed_origins: comma-separated origins besides the page's own that may open a chat.
+        duty_file: YAML file of the people who are paged when somebody is in danger; empty to page nobody.
+        country: ISO 3166-1 alpha-2 code of the country whose emergency numbers and helplines are named to
+            people whose own country isn't known; empty for an answer that fits anywhere.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
 
@@ -48,7 +54,10 @@ class Settings:
     rest_token: str = ""
     max_message_chars: int = 4000
     messages_per_minute: int = 30
+    answer_within_s: int = 20
     allowed_origins: str = ""
+    duty_file: str = ""
+    country: str = ""
     log_level: str = "INFO"
 
     def __post_init__(self) -> None:
@@ -57,6 +66,7 @@ class Settings:
             ("actions_port", 1, 65535),
             ("max_message_chars", 100, 100_000),
             ("messages_per_minute", 1, 10_000),
+            ("answer_within_s", 1, 60),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -64,6 +74,10 @@ class Settings:
         if self.log_level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             raise SettingsError(
                 f"{PREFIX}LOG_LEVEL is {self.log_level!r}, expected DEBUG, INFO, WARNING or ERROR"
+            )
+        if self.country and not is_country(self.country):
+            raise SettingsError(
+                f"{PREFIX}COUNTRY is {self.country!r}, expected an ISO 3166-1 code in capitals, such as GB"
             )
         for name, shortest in (("secret", 32), ("rest_token", 16)):
             value = getattr(self, name)

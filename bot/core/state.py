@@ -13,9 +13,14 @@ from dataclasses import asdict, dataclass, field, replace
 from statistics import median
 from typing import Any
 
+from bot.core.course import Course
+from bot.core.crisis import CrisisState, Stage
+from bot.core.crisis_words import Answer
 from bot.core.cues import is_filler, word_hashes
+from bot.core.errors import ContractError
 from bot.core.handoff import HandoffState
-from bot.core.reading import EmotionReading
+from bot.core.reading import EmotionReading, RiskLevel, RiskReading
+from bot.core.risk_state import DARK_FROM, RiskState, raised
 from bot.core.strategy import Strategy
 from bot.core.turn import Decision, PersonTurn
 
@@ -207,7 +212,10 @@ class ConversationState:
         unhelped: how often in a row the person said that an answer didn't help.
         tried: the last strategies, newest last.
         offered_human: whether the bot's last answer offered a human.
-        risk_answered: whether danger was answered in the handoff that is now open.
+        risk: the danger of the conversation so far, which raises that of a turn.
+        heard: the danger of the last turn, as decisions take it: as read, or raised by the conversation.
+        crisis: where the conversation stands in the crisis protocol.
+        course: what else speaks for asking a human in.
     """
 
     handoff: HandoffState = HandoffState.BOT
@@ -218,18 +226,29 @@ class ConversationState:
     unhelped: int = 0
     tried: tuple[Strategy, ...] = ()
     offered_human: bool = False
-    risk_answered: bool = False
+    risk: RiskState = field(default_factory=RiskState)
+    heard: RiskReading = field(default_factory=RiskReading)
+    crisis: CrisisState = field(default_factory=CrisisState)
+    course: Course = field(default_factory=Course)
 
     @property
     def last_stage(self) -> str | None:
         """Hill's stage of the last answer that followed a strategy, or None."""
         return self.tried[-1].stage.value if self.tried else None
 
+    def danger(self, turn: PersonTurn) -> RiskReading:
+        """The danger of a turn as decisions take it, once the turn has gone in; never less than was read."""
+        return max(self.heard, turn.risk, key=lambda risk: list(RiskLevel).index(risk.level))
+
     def after_person(self, turn: PersonTurn) -> ConversationState:
         """The state once the person's turn has gone in."""
         complains = turn.intent == COMPLAINT_INTENT
         unhelped = turn.intent == NOT_HELPED_INTENT
         goes_on = complains or (unhelped and self.complaints > 0)
+        found = raised(turn.risk, self._risk_before(), turn.text, turn.at)
+        crisis = self.crisis.after_person(turn, found, self.handoff)
+        danger = found if crisis.answer is Answer.DANGER else turn.risk
+        is_closing = crisis.stage is Stage.CLOSING  # what was said before was asked about and denied
         return replace(
             self,
             emotion=self.emotion.after(turn.reading, turn.at, complains, turn.text),
@@ -237,8 +256,21 @@ class ConversationState:
             sharing_turns=self.sharing_turns + (turn.intent in SHARING_INTENTS),
             complaints=self.complaints + 1 if goes_on else 0,
             unhelped=self.unhelped + 1 if unhelped else 0,
-            risk_answered=self.risk_answered and not self.handoff.is_bots_turn,
+            risk=RiskState() if is_closing else self.risk.after(danger, turn.reading, turn.text, turn.at),
+            heard=danger,
+            crisis=crisis,
+            course=self.course.after_person(turn, danger, unhelped),
         )
+
+    def _risk_before(self) -> RiskState:
+        """The danger so far, by which a turn is read.
+
+        Dark thoughts leave a question open, so that "tonight" is read as its answer. Once the protocol asks
+        that question itself, it takes the answers too, and "yes" may be one to something else.
+        """
+        if self.crisis.stage is Stage.NONE:
+            return self.risk
+        return replace(self.risk, despair=min(self.risk.despair, DARK_FROM - 0.01))
 
     def after_decision(self, decision: Decision) -> ConversationState:
         """The state once the bot's answer has gone out."""
@@ -249,7 +281,8 @@ class ConversationState:
             self,
             tried=tried,
             offered_human=decision.level == "offer",
-            risk_answered=self.risk_answered or decision.reason.startswith("risk_"),
+            crisis=self.crisis.after_decision(decision),
+            course=self.course.after_decision(decision),
         )
 
     @classmethod
@@ -270,7 +303,10 @@ class ConversationState:
             unhelped=int(data.get("unhelped", 0)),
             tried=tuple(Strategy(name) for name in data.get("tried") or () if name in tuple(Strategy)),
             offered_human=bool(data.get("offered_human", False)),
-            risk_answered=bool(data.get("risk_answered", False)),
+            risk=RiskState.from_dict(data.get("risk")),
+            heard=_risk_reading(data.get("heard")),
+            crisis=CrisisState.from_dict(data.get("crisis")),
+            course=Course.from_dict(data.get("course")),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -284,7 +320,10 @@ class ConversationState:
             "unhelped": self.unhelped,
             "tried": [strategy.value for strategy in self.tried],
             "offered_human": self.offered_human,
-            "risk_answered": self.risk_answered,
+            "risk": self.risk.to_dict(),
+            "heard": self.heard.to_dict(),
+            "crisis": self.crisis.to_dict(),
+            "course": self.course.to_dict(),
         }
 
 
@@ -319,6 +358,14 @@ def _handoff(value: Any) -> HandoffState:
         return HandoffState(value)
     except ValueError:
         return HandoffState.WAITING
+
+
+def _risk_reading(data: Any) -> RiskReading:
+    """The risk reading that `data` describes, or none where this version can't read it."""
+    try:
+        return RiskReading.from_dict(data) if data else RiskReading()
+    except (ContractError, TypeError):
+        return RiskReading()
 
 
 def _is_angry(reading: EmotionReading, complains: bool) -> bool:

@@ -62,6 +62,7 @@ def examine(project: Path = ROOT, *, serving: bool = False) -> list[Check]:
     checks.append(check_var_dir(Path(settings.var_dir)))
     checks.append(check_database(settings))
     checks.append(check_weights(Path(settings.emotion_weights)))
+    checks.append(check_duty(settings))
     checks.append(check_model(RasaModel(project, Path(settings.emotion_weights))))
     if not serving:
         checks += check_ports(settings)
@@ -144,6 +145,20 @@ def check_weights(folder: Path) -> Check:
     if size_bytes < _SMALLEST_ONNX_BYTES:
         return Check("weights", WARN, f"model.onnx has only {size_bytes} bytes: no emotion is read", fix)
     return Check("weights", OK, f"{folder.name}, {size_bytes / 1e6:.0f} MB")
+
+
+def check_duty(settings: Settings) -> Check:
+    """Somebody is paged when a person is in danger; a roster that is named but can't be used is a failure."""
+    from bot.duty.health import NOT_SET
+    from bot.duty.roster_file import load
+
+    if not settings.duty_file:
+        return Check("duty", WARN, NOT_SET, "name a roster, as docs/duty.md describes")
+    try:
+        roster = load(Path(settings.duty_file))
+    except AttuneError as error:
+        return Check("duty", FAIL, str(error), "correct it; `attune duty check` tries it out")
+    return Check("duty", OK, f"{len(roster.people)} on the roster, {len(roster.senders)} ways to reach them")
 
 
 def check_model(model: RasaModel) -> Check:

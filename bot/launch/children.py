@@ -1,5 +1,7 @@
 """Child processes that start together, are watched together and end together.
 
+One that is not vital is started again when it ends, instead of ending the others.
+
 Each child leads its own process group, so that Ctrl-C reaches only the parent, which then stops both in
 order, and so that a child's own workers end with it. Its output comes through a pipe, line by line, with
 its name in front. It holds the reading end of a lifeline, so it also ends when the parent is killed.
@@ -21,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 GRACE_S = 10.0
+RESTART_AFTER_S = 5.0  # of a program without which the others go on
 START_LIMIT_S = 180.0
 POLL_S = 0.05
 _PROBE_S = 1.0
@@ -39,12 +42,14 @@ class Program:
         command: program and arguments; `{lifeline}` in an argument becomes the pipe's file descriptor.
         ready_url: answers 200 once the program serves; empty when it need not be waited for.
         foreground: whether it has the terminal and stays in the parent's process group.
+        is_vital: whether all end when it does; another one is started again instead.
     """
 
     name: str
     command: Sequence[str]
     ready_url: str = ""
     foreground: bool = False
+    is_vital: bool = True
 
 
 @dataclass
@@ -54,6 +59,7 @@ class Child:
     program: Program
     process: subprocess.Popen[str]
     ready: bool = False
+    restart_at: float | None = None
     _pump: threading.Thread | None = field(default=None, repr=False)
 
     def poll(self) -> int | None:
@@ -156,8 +162,10 @@ class Family:
         while not self._stop_signals:
             for child in self._children:
                 status = child.poll()
-                if status is not None:
+                if status is not None and child.program.is_vital:
                     return self._report_end(child, status)
+                if status is not None:
+                    self._start_again(child, status)
             elapsed_s = time.monotonic() - self._began
             if not everything_ready:
                 for child in self._children:
@@ -179,16 +187,30 @@ class Family:
         self._say("stopping")
         return 0
 
+    def _start_again(self, child: Child, status: int) -> None:
+        """Starts an ended child again after a pause; called until it is done."""
+        now = time.monotonic()
+        if child.restart_at is None:
+            child.drain()
+            child.restart_at = now + RESTART_AFTER_S
+            self._say(
+                f"{child.program.name}: {_how(status)}; starting it again in {RESTART_AFTER_S:.0f} s. "
+                "Its last lines above say why"
+            )
+        elif now >= child.restart_at:
+            self._children[self._children.index(child)] = self._start(child.program)
+
     def _report_end(self, child: Child, status: int) -> int:
         child.drain()
         if child.program.foreground:
             return 0 if status == 0 else 1
-        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         # A stop that reached the child before it reached us is still a stop.
         if self._stop_signals:
             return 0
         when = "while serving" if child.ready else "before it answered"
-        self._say(f"{child.program.name}: {how} {when}; its last lines above say why. Stopping the rest")
+        self._say(
+            f"{child.program.name}: {_how(status)} {when}; its last lines above say why. Stopping the rest"
+        )
         return 1
 
     def _end(self, grace_s: float) -> None:
@@ -244,6 +266,10 @@ def say_on_stderr(line: str) -> None:
     """Prints one line to stderr at once; a reader that has gone away is not an error."""
     with contextlib.suppress(BrokenPipeError):
         print(line, file=sys.stderr, flush=True)
+
+
+def _how(status: int) -> str:
+    return f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
 
 
 def _answers(url: str) -> bool:

@@ -63,6 +63,12 @@ def web_server(settings: Settings, model: RasaModel) -> Program:
     return Program("web", command, ready_url=address(settings) + HEALTH_PATH)
 
 
+def duty_worker() -> Program:
+    """The worker that pages people on duty as a program to start; without it people can still talk."""
+    command = [sys.executable, "-m", "bot.duty.main", "--lifeline", "{lifeline}"]
+    return Program("duty", command, is_vital=False)
+
+
 def terminal_chat(model: RasaModel, port: int, actions_port: int) -> Program:
     """The conversation in this terminal as a program to start."""
     command = [*_server(model), "--shell", "--port", str(port), "--actions-port", str(actions_port)]
@@ -86,11 +92,14 @@ def _prepare(settings: Settings, say: Say, *, may_train: bool, needs_ports: bool
         found += checks.check_ports(settings)
     weights = checks.check_weights(Path(settings.emotion_weights))
     found.append(weights)
+    duty = checks.check_duty(settings)
+    found.append(duty)
     failures = [check for check in found if check.status == checks.FAIL]
     if failures:
         raise NotReady("can't start\n" + "\n".join(check.line() for check in failures))
-    if weights.status == checks.WARN:
-        say(weights.line())
+    for check in (weights, duty):
+        if check.status == checks.WARN:
+            say(check.line())
     _migrate(settings)
     reason = model.why_stale()
     if reason and not may_train:

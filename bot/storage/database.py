@@ -101,8 +101,11 @@ class Database:
                 if revision != schema.head():
                     schema.upgrade(connection)
 
-    def check(self) -> None:
+    def check(self, *, writes: bool = True) -> None:
         """Returns when the database can be read and written and has the schema this code expects.
+
+        Args:
+            writes: whether it has to be writable; a copy for reading may not be.
 
         Raises:
             StorageError: it can't, with the reason in one line.
@@ -123,7 +126,8 @@ class Database:
                     f"the database {self._name} has an older schema ({revision}); "
                     "`attune run` brings it up to date at its start"
                 )
-            self._check_writable(connection)
+            if writes:
+                self._check_writable(connection)
 
     def close(self) -> None:
         """Closes every connection; the next use opens new ones."""

@@ -1,8 +1,12 @@
-"""Handoffs to a human. Every step also moves `conversations.handoff_state`, in the same transaction."""
+"""Handoffs to a human. Every step also moves `conversations.handoff_state`, in the same transaction.
+
+So do pages to the people on duty: danger opens one, and whoever takes the handoff ends it. Every step of a
+handoff in danger goes on the audit trail, last of all, since that holds up whoever else writes there.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +16,7 @@ from bot.core.errors import HandoffError
 from bot.core.handoff import HandoffState, check_step
 from bot.core.reading import RiskLevel
 from bot.core.turn import CHINESE
-from bot.storage import conversations, turns
+from bot.storage import audit, conversations, pages, turns
 from bot.storage.inserts import insert_or_keep
 from bot.storage.records import Handoff, from_row
 from bot.storage.tables import OPEN_HANDOFF, handoffs
@@ -23,10 +27,17 @@ BACK_TEXTS = {
     "zh": "接下来由自动助手继续陪您聊。您随时可以再要求和真人交谈。",
 }
 _SEVERITY = {level.value: rank for rank, level in enumerate(RiskLevel)}
+_DANGER = tuple(level.value for level in RiskLevel if level.needs_human)
 
 
 def open_handoff(
-    session: Session, conversation_id: int, reason: str, level: str, evidence: Sequence[str], at: float
+    session: Session,
+    conversation_id: int,
+    reason: str,
+    level: str,
+    evidence: Sequence[str],
+    at: float,
+    led_by: Callable[[], None] = lambda: None,
 ) -> Handoff:
     """Asks for a human, or gives the handoff that is open; its level rises when the new one is higher.
 
@@ -37,13 +48,20 @@ def open_handoff(
         level: the risk level of the turn that led here.
         evidence: what it rests on, in words.
         at: seconds since 1970 UTC.
+        led_by: puts on the audit trail what led here, so that it stands there before the handoff.
     """
     conversation = conversations.get(session, conversation_id, lock=True)
     existing = open_for(session, conversation_id)
     if existing is not None:
         if _SEVERITY.get(level, 0) > _SEVERITY.get(existing.level, 0):
             session.execute(handoffs.update().where(handoffs.c.id == existing.id).values(level=level))
-            return get(session, existing.id)
+            if existing.state is HandoffState.WAITING:
+                pages.open_page(session, existing.id, level, reason, at)
+            raised = get(session, existing.id)
+            led_by()
+            _put_on_trail(session, audit.HANDOFF_RAISED, raised, at, level_before=existing.level)
+            return raised
+        led_by()
         return existing
     check_step(conversation.handoff_state, HandoffState.WAITING)
     row = {
@@ -54,11 +72,16 @@ def open_handoff(
         "evidence": list(evidence),
         "opened_at": at,
     }
-    if insert_or_keep(session, handoffs, row, ["conversation_id"], OPEN_HANDOFF) is not None:
+    is_new = insert_or_keep(session, handoffs, row, ["conversation_id"], OPEN_HANDOFF) is not None
+    if is_new:
         _set_conversation(session, conversation_id, HandoffState.WAITING)
     opened = open_for(session, conversation_id)
     if opened is None:
         raise HandoffError("a handoff that was just opened is gone")
+    pages.open_page(session, opened.id, level, reason, at)
+    led_by()
+    if is_new:
+        _put_on_trail(session, audit.HANDOFF_OPENED, opened, at)
     return opened
 
 
@@ -68,7 +91,11 @@ def take(session: Session, handoff_id: int, name: str, at: float) -> Handoff:
     Raises:
         HandoffError: there is no such handoff, or it isn't waiting.
     """
-    return _step(session, handoff_id, HandoffState.HUMAN, {"taken_at": at, "taken_by": name})
+    handoff = _step(session, handoff_id, HandoffState.HUMAN, {"taken_at": at, "taken_by": name})
+    pages.end(session, handoff_id, name, at)
+    waited_s = max(at - handoff.opened_at, 0.0)
+    _put_on_trail(session, audit.HANDOFF_TAKEN, handoff, at, name, waited_s=round(waited_s, 3))
+    return handoff
 
 
 def give_back(session: Session, handoff_id: int, name: str, at: float) -> Handoff:
@@ -78,12 +105,14 @@ def give_back(session: Session, handoff_id: int, name: str, at: float) -> Handof
         HandoffError: there is no such handoff, or it was returned before.
     """
     handoff = _step(session, handoff_id, HandoffState.RETURNED, {"returned_at": at, "returned_by": name})
+    pages.end(session, handoff_id, name, at)
     conversation = conversations.get(session, handoff.conversation_id)
     conversations.touch(session, conversation.id, at)
     language = CHINESE if conversation.language == CHINESE else "en"
     turns.add_bot(
         session, conversation.id, BACK_TEXTS[language], at, language=language, action="handoff_returned"
     )
+    _put_on_trail(session, audit.HANDOFF_RETURNED, handoff, at, name, was_taken=handoff.taken_at is not None)
     return handoff
 
 
@@ -134,6 +163,27 @@ def _step(session: Session, handoff_id: int, wanted: HandoffState, values: dict[
         raise HandoffError(f"somebody else moved handoff {handoff_id} at the same moment; look again")
     _set_conversation(session, handoff.conversation_id, wanted)
     return get(session, handoff_id)
+
+
+def _put_on_trail(
+    session: Session, event: str, handoff: Handoff, at: float, actor: str = audit.ATTUNE, **facts: Any
+) -> None:
+    if handoff.level not in _DANGER:
+        return
+    known = {
+        "handoff_id": handoff.id,
+        "state": handoff.state.value,
+        "level": handoff.level,
+        "reason": handoff.reason,
+    }
+    audit.record(
+        session,
+        event,
+        at=at,
+        conversation_id=handoff.conversation_id,
+        actor=actor,
+        facts={**known, **facts},
+    )
 
 
 def _set_conversation(session: Session, conversation_id: int, state: HandoffState) -> None:

@@ -37,10 +37,16 @@ def of_turns(session: Session, turn_ids: Iterable[int]) -> dict[int, TurnReading
     if not wanted:
         return {}
     rows = session.execute(sa.select(readings).where(readings.c.turn_id.in_(wanted))).mappings()
-    return {row["turn_id"]: _reading(row) for row in rows}
+    return {row["turn_id"]: of_row(row) for row in rows}
 
 
-def _reading(row: Any) -> TurnReading:
+def of_row(row: Any) -> TurnReading:
+    """The reading that a row with the columns of `readings` holds.
+
+    Raises:
+        ContractError: the emotion in it is malformed.
+        ValueError: the risk in it has a level or kind that isn't known.
+    """
     emotion = None
     if row["label"] is not None:
         emotion = EmotionReading.from_dict({name: row[name] for name in _EMOTION})

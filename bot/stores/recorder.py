@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 
 from bot.core.errors import ContractError
 from bot.core.escalation import decision_of_rule
-from bot.core.reading import RiskLevel
+from bot.core.reading import RiskLevel, RiskReading
 from bot.core.state import ConversationState
 from bot.core.turn import Decision, PersonTurn
 from bot.storage import conversations, decisions, guidance, handoffs, readings, turns
+from bot.storage.crisis_trail import CrisisTrail
 from bot.storage.records import Conversation, ShownGuidance, Turn
 
 logger = logging.getLogger(__name__)
@@ -42,16 +43,17 @@ GIVEN_UP = (
 
 @dataclass(frozen=True)
 class PersonEntry:
-    """A person's turn and what was read in it."""
+    """A person's turn and what was read in it; `danger` is that of the turn in its conversation."""
 
     message_id: str | None
     channel: str | None
     turn: PersonTurn
+    danger: RiskReading | None = None
 
 
 @dataclass(frozen=True)
 class DecisionEntry:
-    """A decision; `risk` is that of the turn it is about."""
+    """A decision; `risk` is that of the turn it is about, or of the danger that the turn said yes to."""
 
     decision: Decision
     at: float
@@ -69,6 +71,7 @@ class BotEntry:
     guidance_id: str | None = None
     strategy: str | None = None
     similarity: float | None = None
+    helplines: tuple[str, ...] = ()
 
 
 Entry = PersonEntry | DecisionEntry | BotEntry
@@ -118,14 +121,17 @@ def record(
         if _is_person(event):
             turn = read_turn(event)
             risk = turn.risk.level
-            recording.entries.append(PersonEntry(event.message_id, event.input_channel, turn))
             if event.message_id not in counted:
                 recording.state = recording.state.after_person(turn)
+            danger = recording.state.danger(turn)
+            recording.entries.append(PersonEntry(event.message_id, event.input_channel, turn, danger))
         elif isinstance(event, ActionExecuted):
             action = event
             decision = _decision(event)
             if decision is not None:
-                recording.entries.append(DecisionEntry(decision, event.timestamp, risk))
+                is_danger = decision.reason.startswith("risk_") and recording.state.crisis.danger is not None
+                level = recording.state.crisis.level if is_danger else risk
+                recording.entries.append(DecisionEntry(decision, event.timestamp, level))
                 if event.action_name != ACTION_LISTEN_NAME:  # to listen is no answer
                     recording.state = recording.state.after_decision(decision)
         elif isinstance(event, BotUttered):
@@ -133,7 +139,13 @@ def record(
             if entry is not None:
                 recording.entries.append(entry)
         elif isinstance(event, Restarted):
-            recording.state = ConversationState(handoff=recording.state.handoff)
+            # A person who starts anew is in no less danger for it.
+            recording.state = ConversationState(
+                handoff=recording.state.handoff,
+                risk=recording.state.risk,
+                crisis=recording.state.crisis,
+                course=recording.state.course,
+            )
     return recording
 
 
@@ -158,23 +170,33 @@ def keep(
     language = conversation.language
     person_turn: int | None = None
     last_at = conversation.last_turn_at
+    trail = CrisisTrail()
     for entry in recording.entries:
         if isinstance(entry, PersonEntry):
             person_turn = _keep_person(session, conversation.id, entry, arrived)
+            trail.read(person_turn, entry.turn, entry.danger)
             language = entry.turn.reply_language
             last_at = max(last_at, entry.turn.at)
         elif isinstance(entry, DecisionEntry):
             if person_turn is None:
                 person_turn = turns.latest_of_person(session, conversation.id)
             made.append((person_turn, entry.decision, entry.at))
+            trail.decided(entry.decision, entry.at)
             if entry.decision.level == "handoff":
                 handoff_entry = entry
         else:
-            _keep_bot(session, conversation.id, entry, language)
+            turn_id = _keep_bot(session, conversation.id, entry, language)
+            trail.said(turn_id, entry.text, entry.at, entry.action, entry.helplines)
             last_at = max(last_at, entry.at)
     decisions.add(session, conversation.id, made)
     state = recording.state
-    if handoff_entry is not None:
+
+    def put_on_trail() -> None:
+        trail.keep(session, conversation.id, conversation.handoff_state)
+
+    if handoff_entry is None:
+        put_on_trail()
+    else:
         opened = handoffs.open_handoff(
             session,
             conversation.id,
@@ -182,6 +204,7 @@ def keep(
             handoff_entry.risk.value,
             handoff_entry.decision.evidence,
             handoff_entry.at,
+            led_by=put_on_trail,
         )
         state = replace(state, handoff=opened.state)
     conversations.set_values(
@@ -254,6 +277,9 @@ def _bot_entry(event: BotUttered, action: ActionExecuted | None) -> BotEntry | N
         policy=action.policy if action else None,
     )
     shown = event.metadata or {}
+    lines = shown.get("helplines")
+    if isinstance(lines, (list, tuple)):
+        entry = replace(entry, helplines=tuple(str(line) for line in lines))
     if not shown.get("guidance_id"):
         return entry
     similarity = shown.get("similarity")
@@ -287,7 +313,7 @@ def _keep_person(
     return earlier.id
 
 
-def _keep_bot(session: Session, conversation_id: int, entry: BotEntry, language: str | None) -> None:
+def _keep_bot(session: Session, conversation_id: int, entry: BotEntry, language: str | None) -> int:
     turn_id = turns.add_bot(
         session,
         conversation_id,
@@ -300,3 +326,4 @@ def _keep_bot(session: Session, conversation_id: int, entry: BotEntry, language:
     if entry.guidance_id is not None:
         shown = ShownGuidance(entry.guidance_id, turn_id, entry.strategy, entry.similarity, entry.at)
         guidance.add_shown(session, conversation_id, shown)
+    return turn_id

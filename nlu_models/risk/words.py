@@ -1,38 +1,39 @@
 """Reads the danger a message speaks of from reviewed phrases, with no model.
 
 The phrases lie in `data/risk/<language>.yml`. Every message goes through all of them whatever its
-language seems to be, since people mix languages most when they are upset. When in doubt the higher level
-wins: a human who was asked in needlessly can go again.
+language seems to be, since people mix languages most when they are upset, and twice where letters are
+disguised: as written, and in plain wording. When in doubt the higher level wins: a human who was asked in
+needlessly can go again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from nlu_models.emotion.wording import normalize_wording
 from nlu_models.errors import DataError
-from nlu_models.risk.phrases import Match, PhraseTrie, Units, expand, split
+from nlu_models.risk.patterns import PatternNet
+from nlu_models.risk.phrase_file import CONTEXT, KINDS, LEVELS, read_phrase_files
+from nlu_models.risk.phrases import Match
+from nlu_models.risk.scope import CONCERN, NONE, Risk, Scope
+from nlu_models.risk.spelling import MASKS, Unmasker, spelling_table
+from nlu_models.risk.units import Splitter, Units
 
-NONE = "none"
-CONCERN = "concern"
-LEVELS: tuple[str, ...] = (NONE, CONCERN, "high", "crisis")  # in rising order
-KINDS: tuple[str, ...] = ("self_harm", "harm_to_others", "abuse", "medical")  # the first wins a tie
+__all__ = ["CONCERN", "KINDS", "LEVELS", "LEVEL_SCORE", "NONE", "RiskWords"]
+
 LEVEL_SCORE: Mapping[str, float] = {NONE: 0.0, CONCERN: 0.4, "high": 0.7, "crisis": 0.9}
 FURTHER_EVIDENCE = 0.02  # is added per further phrase of the same level, up to 0.08
 MAX_EVIDENCE = 5
-NEGATION_UNITS = 6  # the longest negation that is looked for
 NEARBY_IDIOMS = 8  # how many idioms a phrase is held against: more can't overlap it
-INTENDED = ("self_harm", "harm_to_others")  # kinds of which even the denial is worth a careful answer
+MOST_DECISIVE = 24  # phrases of the highest level after which no more are looked at: enough is known
 
+# Text of nothing but plain Han characters and their punctuation has no wording to make plain.
+_PLAIN_HAN = re.compile("[\u4e00-\u9fff\\s，。！？、；：,.!?]*")
 
-@dataclass(frozen=True)
-class _Risk:
-    kind: str
-    level: str
+_Found = tuple[Match, str, Units]  # a phrase, its level where it stands, and the text it stands in
 
 
 class RiskWords:
@@ -46,53 +47,99 @@ class RiskWords:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._fillers = PhraseTrie()
-        self._negations = PhraseTrie()
-        self._risks = PhraseTrie()
-        self._idioms = PhraseTrie()
-        paths = sorted(folder.glob("*.yml"))
-        if not paths:
-            raise DataError(f"{folder} holds no risk phrases (*.yml)")
-        files = [(path, _read(path)) for path in paths]
-        for _, data in files:  # all fillers first: phrases are stored without any of them
-            for filler in data["fillers"]:
-                self._fillers.add(split(filler).words, True)
+        files = read_phrase_files(folder)
+        bare = Splitter()
+        spelling: dict[str, str] = {}
+        for _, data in files:
+            table = data["spelling"]
+            spelling |= spelling_table(
+                table.get("guarded", ()), table.get("other_words", ()), table.get("slips", {})
+            )
+        self._unmasker = Unmasker(word for _, data in files for word in data["spelling"].get("masked", ()))
+        # All fillers first: phrases are stored without any of them.
+        fillers = [bare.split(filler).words for _, data in files for filler in data["fillers"]]
+        self._stored = Splitter(fillers)
+        self._splitter = Splitter(fillers, spelling)
+        risks, idioms = PatternNet(self._cut), PatternNet(self._cut)
+        signs: dict[str, list[Sequence[str]]] = {role: [] for role in CONTEXT}
         for path, data in files:
             try:
-                self._add(data)
+                for role, phrases in data["context"].items():
+                    # What surrounds a phrase is looked up with its fillers where they may matter.
+                    cut = self._stored if role in ("negations", "doubts", "links") else bare
+                    signs[role] += [cut.split(phrase).words for phrase in phrases]
+                for idiom in data["idioms"]:
+                    idioms.add(idiom, True, data["groups"])
+                for kind, levels in data["kinds"].items():
+                    for level in sorted(levels, key=lambda name: -LEVELS.index(name)):
+                        for pattern in levels[level]:
+                            risks.add(pattern, Risk(kind, level), data["groups"])
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
-        for trie in (self._risks, self._idioms):
-            trie.share_endings()
+        self._scope = Scope(signs)
+        self._risks, self._idioms = risks.trie(), idioms.trie()
 
     def read(self, text: str) -> dict[str, Any]:
         """The risk reading of a text of any length, as in `docs/contracts.md`."""
-        units = split(text, self._fillers)
-        levels = [
-            (match, level) for match in self._matches(units) if (level := self._level(match, units)) != NONE
-        ]
-        if not levels:
+        units = self._splitter.split(text)
+        found = self._found(units)
+        plain = self._plainly(text)
+        if plain != text:
+            reworded = self._splitter.split(plain)
+            if reworded.words != units.words:
+                found += self._found(reworded)
+        if not found:
             return {"level": NONE, "score": 0.0, "kind": None, "evidence": []}
-        top = max((level for _, level in levels), key=LEVELS.index)
-        decisive = [match for match, level in levels if level == top]
-        kind = min((match.payload.kind for match in decisive), key=KINDS.index)
-        decisive.sort(key=lambda match: match.payload.kind != kind)
-        evidence = list(dict.fromkeys(_words_of(match, units) for match in decisive))
+        top = max((level for _, level, _ in found), key=LEVELS.index)
+        decisive = [(match, units) for match, level, units in found if level == top]
+        kind = min((match.payload.kind for match, _ in decisive), key=KINDS.index)
+        decisive.sort(key=lambda each: each[0].payload.kind != kind)
+        distinct = {units.key(match.start, match.end): (match, units) for match, units in reversed(decisive)}
+        shown = list(reversed(distinct.values()))[:MAX_EVIDENCE]
+        evidence = list(dict.fromkeys(units.quote(match.start, match.end) for match, units in shown))
         bonus = FURTHER_EVIDENCE * min(len(evidence) - 1, 4)
         return {
             "level": top,
             "score": round(LEVEL_SCORE[top] + bonus, 4),
             "kind": kind,
-            "evidence": evidence[:MAX_EVIDENCE],
+            "evidence": evidence,
         }
+
+    def _plainly(self, text: str) -> str:
+        """The text without disguises: spaced, dotted, look-alike and masked letters, emoji as words."""
+        if _PLAIN_HAN.fullmatch(text):
+            return text
+        if not MASKS.isdisjoint(text):
+            text = self._unmasker.unmask(text)
+        return normalize_wording(text)
+
+    def _found(self, units: Units) -> list[_Found]:
+        """The phrases in a text that speak of danger where they stand."""
+        matches = self._matches(units)
+        if not matches:
+            return []
+        scoped = self._scope.over(units)
+        found: list[_Found] = []
+        n_highest = 0
+        for match in matches:
+            level = scoped.level(match)
+            if level != NONE:
+                found.append((match, level, units))
+            n_highest += level == LEVELS[-1]
+            if n_highest == MOST_DECISIVE:
+                break
+        return found
 
     def _matches(self, units: Units) -> list[Match]:
         """The phrases found that lie in no longer phrase and in no idiom."""
-        idioms = list(self._idioms.find(units.words))
+        risks = self._risks.find(units.words)
+        if not risks:
+            return []
+        idioms = self._idioms.find(units.words)
         kept: list[Match] = []
         reach = 0  # how far the phrases kept so far extend
         first_idiom = 0
-        for match in self._risks.find(units.words):
+        for match in risks:
             while first_idiom < len(idioms) and idioms[first_idiom].end <= match.start:
                 first_idiom += 1
             nearby = idioms[first_idiom : first_idiom + NEARBY_IDIOMS]
@@ -102,36 +149,8 @@ class RiskWords:
             reach = max(reach, match.end)
         return kept
 
-    def _level(self, match: Match, units: Units) -> str:
-        """The level of a phrase, lowered when it is denied."""
-        risk: _Risk = match.payload
-        if match.start in units.after_stop or not self._is_negated(match.start, units):
-            return risk.level
-        return CONCERN if risk.kind in INTENDED and risk.level != CONCERN else NONE
-
-    def _is_negated(self, start: int, units: Units) -> bool:
-        window = range(max(0, start - NEGATION_UNITS), start)
-        return any(self._negations.holds(units.words, begin, start) for begin in window)
-
-    def _add(self, data: Mapping[str, Any]) -> None:
-        groups: Mapping[str, list[str]] = data["groups"]
-        for negation in data["negations"]:
-            self._negations.add(split(negation, self._fillers).words, True)
-        for idiom in data["idioms"]:
-            self._put(self._idioms, idiom, groups, True)
-        for kind, levels in data["kinds"].items():
-            if kind not in KINDS:
-                raise DataError(f"the kind {kind!r} isn't one of {', '.join(KINDS)}")
-            for level in sorted(levels, key=lambda name: -_rank(name)):
-                for pattern in levels[level]:
-                    self._put(self._risks, pattern, groups, _Risk(kind, level))
-
-    def _put(self, trie: PhraseTrie, pattern: str, groups: Mapping[str, list[str]], payload: object) -> None:
-        for phrase in expand(pattern, groups):
-            units = split(phrase, self._fillers).words
-            if not units:
-                raise DataError(f"the pattern {pattern!r} stands for nothing but fillers")
-            trie.add(units, payload)
+    def _cut(self, text: str) -> Sequence[str]:
+        return self._stored.split(text).words
 
 
 def _explains(idiom: Match, match: Match) -> bool:
@@ -139,27 +158,3 @@ def _explains(idiom: Match, match: Match) -> bool:
     if idiom.start <= match.start:
         return idiom.end >= match.end
     return idiom.start < match.end < idiom.end
-
-
-def _words_of(match: Match, units: Units) -> str:
-    return units.text[units.spans[match.start][0] : units.spans[match.end - 1][1]]
-
-
-def _rank(level: str) -> int:
-    if level not in LEVELS[1:]:
-        raise DataError(f"the level {level!r} isn't one of {', '.join(LEVELS[1:])}")
-    return LEVELS.index(level)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"{path} can't be read: {error}") from error
-    wanted = {"fillers": list, "negations": list, "groups": dict, "kinds": dict, "idioms": list}
-    if not isinstance(data, dict) or set(data) != set(wanted):
-        raise DataError(f"{path} needs exactly the keys {', '.join(wanted)}")
-    for key, kind in wanted.items():
-        if not isinstance(data[key], kind):
-            raise DataError(f"{path}: {key} is {type(data[key]).__name__}, expected {kind.__name__}")
-    return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_WITHIN_S = 180.0
 STOP_WITHIN_S = 30.0
 TOKEN = "a-token-for-tests-only"
+BROKEN_TABLES = ("turns", "attune_schema")
 
 
 @dataclass
@@ -89,6 +91,18 @@ class Served:
             self.process.kill()
             self.process.wait(STOP_WITHIN_S)
         self.process = None
+
+    def break_database(self, folder: Path | None = None) -> None:
+        """Makes everything fail that needs the turns, in the server's own connections too."""
+        with sqlite3.connect((folder or self.var_dir) / "attune.db") as database:
+            for name in BROKEN_TABLES:
+                database.execute(f"ALTER TABLE {name} RENAME TO lost_{name}")
+
+    def mend_database(self, folder: Path | None = None) -> None:
+        """Takes that back."""
+        with sqlite3.connect((folder or self.var_dir) / "attune.db") as database:
+            for name in BROKEN_TABLES:
+                database.execute(f"ALTER TABLE lost_{name} RENAME TO {name}")
 
     def answer_as_human(self, name: str, text: str) -> None:
         """Answers the newest conversation that waits for a human, or has one, as another process would."""

@@ -32,6 +32,7 @@ from rasa.core.tracker_store import InMemoryTrackerStore  # noqa: E402
 from rasa.shared.core.domain import Domain  # noqa: E402
 from sanic import Sanic, response  # noqa: E402
 
+from bot.channels.duty import DutyInput  # noqa: E402
 from bot.channels.rest import RestInput  # noqa: E402
 from bot.channels.web import WebInput  # noqa: E402
 from bot.core.reading import EmotionReading, RiskReading  # noqa: E402
@@ -123,7 +124,8 @@ def main(port: int) -> None:
         return response.json(app.ctx.agent.handled)
 
     channels = [WebInput(settings, answer_within_s=2.0, give_up_after_s=4.0)]
-    register([*channels, RestInput(settings, answer_within_s=2.0, give_up_after_s=4.0)], app, "/webhooks/")
+    channels += [RestInput(settings, answer_within_s=2.0, give_up_after_s=4.0), DutyInput(settings)]
+    register(channels, app, "/webhooks/")
     app.run(host="127.0.0.1", port=port, access_log=False)
 
 

@@ -130,6 +130,58 @@ async def test_danger_is_answered_first_and_leaves_its_words(chat: Chat) -> None
     assert reading.risk_level in ("high", "crisis")
 
 
+async def test_danger_stays_in_the_protocol_whatever_is_said_until_it_is_denied_twice(chat: Chat) -> None:
+    said = [await chat.answer(text) for text in ("I want to kill myself", "tell me a joke", "thanks", "bye")]
+    assert all("988" in answer for answer in said)
+    assert len(set(said)) == 4
+    for text in ("no", "no", "no"):
+        said.append(await chat.answer(text))
+    actions = [row.action for row in chat.rows(DECISIONS)]
+    assert actions == [
+        "utter_crisis_die",
+        "utter_crisis_subject",
+        "utter_crisis_thanks",
+        "utter_crisis_bye",
+        "utter_crisis_unsure",
+        "utter_crisis_again",
+        "utter_crisis_eased",
+    ]
+    assert len(chat.rows(HANDOFFS)) == 1
+    assert chat.rows(HANDOFFS)[0].level == "crisis"
+
+
+async def test_a_restart_by_the_person_does_not_end_the_protocol(chat: Chat) -> None:
+    await chat.answer("I want to kill myself")
+    await chat.answer("/restart")
+    assert "988" in await chat.answer("hello")
+
+
+async def test_the_protocol_survives_session_expiry(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    await chat.answer("I want to kill myself")
+    domain = chat.agent.processor.domain
+    monkeypatch.setattr(domain, "session_config", SessionConfig(1e-6, carry_over_slots=True))
+    await asyncio.sleep(0.05)
+    assert "988" in await chat.answer("what's the weather like")
+    assert chat.rows(DECISIONS)[-1].action == "utter_crisis_subject"
+
+
+async def test_danger_while_a_human_has_the_conversation_is_kept_and_answered_by_them(
+    chat: Chat, stack: Stack
+) -> None:
+    await chat.answer("I want to talk to a real person please")
+    (handoff,) = chat.rows(HANDOFFS)
+    with stack.database.session() as session:
+        handoffs.take(session, handoff.id, "Anna", time.time())
+    assert await chat.answer("I want to kill myself") == ""
+    last = chat.rows(DECISIONS)[-1]
+    assert (last.action, last.reason, last.level) == ("action_listen", "risk_self_harm", "handoff")
+    assert chat.rows(HANDOFFS)[0].level == "crisis"
+    with stack.database.session() as session:
+        handoffs.give_back(session, handoff.id, "Anna", time.time())
+    await chat.answer("thanks, Anna was kind")
+    assert chat.rows(DECISIONS)[-1].action == "utter_crisis_check_back"
+
+
 async def test_danger_is_read_in_chinese_too(agent: Agent, stack: Stack) -> None:
     chat = Chat(agent, stack.database, language="zh")
     answer = await chat.answer("我真的不想活了")

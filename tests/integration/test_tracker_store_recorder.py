@@ -98,6 +98,28 @@ def test_answers_without_text() -> None:
     assert [entry.text for entry in record(events, ConversationState()).entries] == ["https://x/y.png"]
 
 
-def test_a_restart_keeps_only_whose_turn_it_is() -> None:
-    state = record([said(), Restarted()], ConversationState(handoff=HandoffState.HUMAN, turns=5)).state
-    assert state == ConversationState(handoff=HandoffState.HUMAN)
+def test_a_restart_keeps_whose_turn_it_is_and_danger_and_nothing_else() -> None:
+    before = ConversationState(handoff=HandoffState.HUMAN, turns=5)
+    state = record([said(risk=RISK), Restarted()], before).state
+    assert (state.handoff, state.turns, state.sharing_turns) == (HandoffState.HUMAN, 0, 0)
+    assert state.crisis.danger is not None
+    assert state.risk.danger_at == 100.0
+
+
+def test_a_yes_to_danger_opens_the_handoff_at_its_level() -> None:
+    asked = decided(action="utter_crisis_die", reason="risk_self_harm", level="handoff")
+    state = record([said(risk=RISK), asked], ConversationState()).state
+    yes = record([said("yes"), decided(reason="risk_self_harm", level="handoff")], state)
+    (entry,) = [entry for entry in yes.entries if isinstance(entry, DecisionEntry)]
+    assert entry.risk is RiskLevel.CRISIS
+
+
+def test_danger_heard_in_silence_is_a_decision_and_no_answer() -> None:
+    silent = decided(action="action_listen", reason="risk_self_harm", level="handoff")
+    before = ConversationState(handoff=HandoffState.HUMAN, offered_human=True)
+    recording = record([said(risk=RISK), silent], before)
+    assert [entry.decision.level for entry in recording.entries if isinstance(entry, DecisionEntry)] == [
+        "handoff"
+    ]
+    assert recording.state.offered_human  # nothing was said since
+    assert recording.state.crisis.said == ""

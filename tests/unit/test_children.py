@@ -166,3 +166,18 @@ def test_a_foreground_program_decides_how_it_ends(tmp_path: Path, status: int, e
     )
     process.communicate(timeout=30)
     assert process.returncode == expected
+
+
+def test_a_child_that_is_not_vital_is_started_again_and_the_others_go_on() -> None:
+    process = _start(
+        "import bot.launch.children as c; c.RESTART_AFTER_S = 0.2\n"
+        "run(program('web', WAITS), program('duty', WAITS, is_vital=False))"
+    )
+    first = int(_read_until(process, "duty ").rpartition("|")[2])
+    os.kill(first, signal.SIGKILL)
+    assert "duty: was ended by SIGKILL; starting it again" in _read_until(process, "again")
+    second = int(_read_until(process, "duty ").rpartition("|")[2])
+    assert second != first
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    _wait_gone(second)

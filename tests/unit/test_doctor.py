@@ -130,6 +130,20 @@ def test_a_database_that_cannot_be_used_fails_in_plain_words(tmp_path: Path) -> 
     assert "Traceback" not in check.detail
 
 
+def test_that_nobody_will_be_paged_is_pointed_out(tmp_path: Path) -> None:
+    check = checks.check_duty(Settings())
+    assert (check.status, "nobody will be paged" in check.detail) == (WARN, True)
+    broken = tmp_path / "duty.yml"
+    broken.write_text("people: []", encoding="utf-8")
+    assert checks.check_duty(Settings(duty_file=str(broken))).status == FAIL
+    broken.write_text(
+        "senders: {phone: {kind: webhook, url: 'https://h/'}}\n"
+        "people: [{name: Ann, reach: [{sender: phone}]}]",
+        encoding="utf-8",
+    )
+    assert checks.check_duty(Settings(duty_file=str(broken))).status == OK
+
+
 def test_an_open_address_is_pointed_out() -> None:
     assert checks.check_reach(Settings(host="0.0.0.0")).status == WARN
     assert checks.check_reach(Settings()).status == OK

@@ -46,10 +46,10 @@ def test_a_calm_turn_after_an_angry_one_is_no_escalation() -> None:
 @pytest.mark.parametrize(
     ("kind", "action"),
     [
-        (RiskKind.SELF_HARM, "utter_crisis"),
-        (RiskKind.HARM_TO_OTHERS, "utter_crisis_harm_others"),
-        (RiskKind.ABUSE, "utter_abuse"),
-        (RiskKind.MEDICAL, "utter_medical_emergency"),
+        (RiskKind.SELF_HARM, "utter_crisis_self"),
+        (RiskKind.HARM_TO_OTHERS, "utter_crisis_harm"),
+        (RiskKind.ABUSE, "utter_crisis_abuse"),
+        (RiskKind.MEDICAL, "utter_crisis_medical"),
     ],
 )
 def test_danger_comes_first_and_names_its_words(kind: RiskKind, action: str) -> None:
@@ -86,19 +86,24 @@ def test_a_complaint_that_goes_on_reaches_a_human() -> None:
     assert decisions[1].reason == "complaint_unsolved"
 
 
-def test_danger_while_waiting_is_answered_once() -> None:
+def test_danger_while_waiting_is_answered_and_stays_in_the_protocol() -> None:
     waiting = ConversationState(handoff=HandoffState.WAITING)
     turn = PersonTurn("i want to end my life", 0.0, risk=CRISIS)
     decision = decide(waiting, turn)
     assert decision is not None
-    assert decision.action == "utter_crisis"
+    assert decision.action == "utter_crisis_die"
     answered = waiting.after_person(turn).after_decision(decision)
-    assert decide(answered, turn) is None
+    again = decide(answered, turn)
+    assert again is not None
+    assert again.action == "utter_crisis_plan"
 
 
-def test_nothing_is_said_while_a_human_has_the_turn() -> None:
+def test_while_a_human_has_the_turn_nothing_is_said_but_danger_is_told() -> None:
     taken = ConversationState(handoff=HandoffState.HUMAN)
-    assert decide(taken, PersonTurn("i want to end my life", 0.0, risk=CRISIS)) is None
+    decision = decide(taken, PersonTurn("i want to end my life", 0.0, risk=CRISIS))
+    assert decision is not None
+    assert (decision.action, decision.level) == ("action_listen", "handoff")
+    assert decision.reason == "risk_self_harm"
     assert decide(taken, PersonTurn("a human!", 0.0, intent="ask_human", intent_confidence=1.0)) is None
 
 

@@ -12,6 +12,7 @@ HEAVY = ("rasa", "tensorflow", "torch", "transformers", "sentence_transformers")
 RULES = {
     "bot.core.guidance, bot.core.escalation, bot.core.settings": (*HEAVY, "sqlalchemy", "numpy", "rasa_sdk"),
     "actions.guidance, actions.privacy": (*HEAVY, "whisper"),
+    "bot.duty.main, bot.duty.health": (*HEAVY, "rasa_sdk", "numpy", "sanic"),
     "bot.__main__": (*HEAVY, "sqlalchemy", "numpy", "onnxruntime"),
     "policies.escalation, policies.guidance": ("torch", "transformers", "onnxruntime", "faiss"),
 }

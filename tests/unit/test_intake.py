@@ -144,3 +144,9 @@ def test_buckets_are_bounded() -> None:
 )
 def test_addresses_of_one_network_share_a_bucket(one: str, other: str, are_same: bool) -> None:
     assert (address_key(one) == address_key(other)) is are_same
+
+
+def test_place_of_a_message_is_read_and_never_a_ground_to_refuse_it() -> None:
+    said = message("hello", country="GB", timezone="Europe/London", locale=7, language="zh")
+    assert read_message(said, 100).place == {"country": "GB", "timezone": "Europe/London"}
+    assert read_message(message("hello", country="", timezone="x" * 65, locale=["en"]), 100).place == {}

@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 
 from bot.core.reading import RiskReading
-from nlu_models.errors import DataError
-from nlu_models.risk.phrases import expand
 from nlu_models.risk.words import LEVELS, RiskWords
 
 FOLDER = Path(__file__).resolve().parents[2] / "data" / "risk"
@@ -20,13 +18,14 @@ def words() -> RiskWords:
 
 
 CRISIS = [
+    ("my best friend wants to kill herself", "self_harm"),
+    ("我朋友说想自杀", "self_harm"),
     ("I want to die", "self_harm"),
     ("i just wanna die tbh", "self_harm"),
     ("I really, honestly want to kill myself", "self_harm"),
     ("I’m gonna end it all tonight", "self_harm"),
     ("I don't want to live anymore", "self_harm"),
     ("i dont want to be here anymore", "self_harm"),
-    ("they'd all be better off without me", "self_harm"),
     ("I wish I was never born", "self_harm"),
     ("i've been thinking about suicide", "self_harm"),
     ("I can't stop wanting to die", "self_harm"),
@@ -62,9 +61,9 @@ CRISIS = [
 ]
 
 HIGH = [
+    ("they'd all be better off without me", "self_harm"),
     ("I've been hurting myself again", "self_harm"),
     ("I started cutting again last week", "self_harm"),
-    ("my best friend wants to kill herself", "self_harm"),
     ("life isn't worth living", "self_harm"),
     ("nobody would care if I died", "self_harm"),
     ("I'm scared I might hurt my baby", "harm_to_others"),
@@ -77,7 +76,6 @@ HIGH = [
     ("I'm hearing voices", "medical"),
     ("我又自残了", "self_harm"),
     ("活着没意思", "self_harm"),
-    ("我朋友说想自杀", "self_harm"),
     ("我死了也没人在乎", "self_harm"),
     ("我爸又打我", "abuse"),
     ("我被家暴了", "abuse"),
@@ -202,63 +200,3 @@ def test_higher_levels_score_higher(words: RiskWords) -> None:
 
 def test_more_evidence_never_scores_less(words: RiskWords) -> None:
     assert words.read("I want to die. I took all my pills.")["score"] > words.read("I want to die")["score"]
-
-
-@pytest.mark.parametrize(
-    "text", ["kill myself ", "想死", "i want to ", "dont ", "'", "{", "\u200b", "a", "不"]
-)
-def test_work_grows_with_the_length_only(
-    words: RiskWords, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    steps = 0
-    longest_at = words._risks.longest_at
-
-    def counted(units: object, start: int) -> object:
-        nonlocal steps
-        steps += 1
-        return longest_at(units, start)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(words._risks, "longest_at", counted)
-    words.read((text * 100_000)[:100_000])
-    assert steps <= 100_000
-
-
-def test_patterns_expand_to_phrases() -> None:
-    groups = {"me": ["myself", "my self"]}
-    assert expand("{kill|end {it|this}|} <me>", groups) == [
-        "kill myself", "kill my self", "end it myself", "end it my self", "end this myself",
-        "end this my self",
-        " myself", " my self",
-    ]  # fmt: skip
-
-
-@pytest.mark.parametrize("pattern", ["{a|b", "a|b", "a}", "<nobody> x"])
-def test_malformed_patterns_are_refused(pattern: str) -> None:
-    with pytest.raises(DataError):
-        expand(pattern, {"me": ["myself"]})
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        ("- a", "exactly the keys"),
-        ("fillers: [", "can't be read"),
-        ("{fillers: [], negations: [], groups: {}, idioms: [], kinds: {theft: {high: [x]}}}", "theft"),
-        ("{fillers: [], negations: [], groups: {}, idioms: [], kinds: {abuse: {worst: [x]}}}", "worst"),
-        (
-            "{fillers: [], negations: [], groups: {}, idioms: [], kinds: {abuse: {high: ['{x']}}}",
-            "isn't closed",
-        ),
-        ("{fillers: [so], negations: [], groups: {}, idioms: [], kinds: {abuse: {high: [so]}}}", "fillers"),
-        ("{fillers: a, negations: [], groups: {}, idioms: [], kinds: {}}", "fillers is str"),
-    ],
-)
-def test_a_malformed_file_is_named(tmp_path: Path, content: str, problem: str) -> None:
-    (tmp_path / "en.yml").write_text(content, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"en\.yml.*{problem}"):
-        RiskWords(tmp_path)
-
-
-def test_a_folder_without_phrases_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no risk phrases"):
-        RiskWords(tmp_path)

@@ -25,6 +25,8 @@ def test_values_are_read_and_typed() -> None:
         ("ATTUNE_PORT", "70000"),
         ("ATTUNE_MAX_MESSAGE_CHARS", "5"),
         ("ATTUNE_LOG_LEVEL", "LOUD"),
+        ("ATTUNE_ANSWER_WITHIN_S", "0"),
+        ("ATTUNE_COUNTRY", "UK"),
         ("ATTUNE_SECRET", "short"),
         ("ATTUNE_REST_TOKEN", "short"),
     ],

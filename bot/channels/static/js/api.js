@@ -11,6 +11,7 @@ export class Refusal extends Error {
     this.status = status;
     this.code = error.code || "";
     this.retryAfterS = error.retry_after_s || 0;
+    this.care = error.care || ""; // has to be shown: there is, or may be, danger in the message
   }
 
   get isFinal() {
@@ -31,11 +32,18 @@ export function history() {
 
 export function sendMessage(entry) {
   const { message_id, text, language: written } = entry;
-  return inSession(() => call("POST", "chat/messages", { message_id, text, language: written }));
+  const body = { message_id, text, language: written, ...place() };
+  return inSession(() => call("POST", "chat/messages", body));
 }
 
 export function askHuman() {
   return inSession(() => call("POST", "chat/human", { language: language() }));
+}
+
+// What tells which country's helplines to name; the time zone says it best.
+function place() {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  return { timezone: timeZone || "", locale: navigator.language || "" };
 }
 
 async function inSession(ask) {

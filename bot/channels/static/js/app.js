@@ -54,6 +54,7 @@ const outbox = new Outbox({
     setHandoff(answer.handoff);
     live.open();
   },
+  onCare: (text) => conversation.announce(`${t("conversation.program_said")}: ${text}`),
   onConnection: (isThere) => (isThere ? live.isOpen && showBanner("") : showBanner("lost")),
 });
 

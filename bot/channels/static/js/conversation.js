@@ -83,7 +83,7 @@ export class Conversation {
     const isFollowing = this.isNearEnd();
     const shown = [
       ...this.ordered.map((turn) => ({ ...turn, key: turn.message_id ? `m${turn.message_id}` : `t${turn.id}` })),
-      ...this.pending.map((entry) => ({ ...entry, author: "person", key: `m${entry.message_id}` })),
+      ...this.pending.flatMap((entry) => this.#onItsWay(entry)),
     ];
     const lastOfBot = shown.reduce((last, turn, index) => (turn.author === "bot" ? index : last), -1);
     const nodes = [];
@@ -102,6 +102,13 @@ export class Conversation {
     while (this.list.children.length > nodes.length) this.list.lastChild.remove();
     if (isFollowing && nodes.length) this.toEnd();
     else if (hasNews && !this.isQuiet) this.newer.hidden = false;
+  }
+
+  // A message that the server doesn't have yet, and what it said to it all the same.
+  #onItsWay(entry) {
+    const own = { ...entry, author: "person", key: `m${entry.message_id}` };
+    if (!entry.care) return [own];
+    return [own, { author: "bot", text: entry.care, at: entry.at, key: `c${entry.message_id}`, offers_human: true }];
   }
 
   #scrolled() {

@@ -1,7 +1,8 @@
 // Messages on their way: kept in the browser until the server has them, and sent again by themselves.
 //
-// An entry is {message_id, text, language, at, state, note}; its state is "waiting" (for its turn or the
-// connection), "sending" or "failed". The same message_id on every try lets the server take it only once.
+// An entry is {message_id, text, language, at, state, note, care}; its state is "waiting" (for its turn or the
+// connection), "sending" or "failed"; care is what the server said to it without being able to keep it. The same
+// message_id on every try lets the server take it only once.
 
 import { read, write } from "./i18n.js";
 import { Refusal, Unreachable, sendMessage } from "./api.js";
@@ -12,10 +13,11 @@ const APART_MS = 250; // between two, so that they arrive in order
 const BACK_OFF_MS = [1500, 3000, 6000, 12_000, 30_000];
 
 export class Outbox {
-  constructor({ onChange, onAnswer, onConnection }) {
+  constructor({ onChange, onAnswer, onConnection, onCare }) {
     this.onChange = onChange;
     this.onAnswer = onAnswer;
     this.onConnection = onConnection;
+    this.onCare = onCare;
     this.entries = this.#restore();
     this.isOpen = false; // nothing is sent before the page has its session
     this.misses = 0;
@@ -98,6 +100,10 @@ export class Outbox {
       return;
     }
     const isAway = error instanceof Unreachable;
+    if (error.care && !entry.care) {
+      entry.care = error.care;
+      this.onCare(entry.care);
+    }
     Object.assign(entry, { state: "waiting", note: isAway ? "queued" : "later" });
     if (isAway) this.onConnection(false);
     const pause = BACK_OFF_MS[Math.min(this.misses, BACK_OFF_MS.length - 1)];
