@@ -131,6 +131,11 @@ _FINE = re.compile(
     r"|dont worry|no worries|was just (?:upset|venting|tired)|didnt mean it)\b"
     r"|没事|好多了|好些了|好点了|还好|算了|开玩笑|别担心|不用担心|当我没说|随便说说|没什么"
 )
+_NOT_OVER = re.compile(
+    r"\b(?:worse|already|yet|too late|not (?:now|tonight|today|here)|tomorrow|tonight|later|soon|after"
+    r"|did it|done|anyway|any ?more|if|until|unless|only|in a (?:few|minute|bit|while))\b"
+    r"|更糟|已经|还没|晚了|太迟|明天|今晚|以后|等|再说|除非"
+)
 _SOMEONE = re.compile(
     r"\b(?:my (?:\w+ )?(?:"
     + RELATIONS
@@ -140,8 +145,8 @@ _SOMEONE = re.compile(
     r"|(?:" + ZH_RELATIONS + r"|家人|有人|爸妈)(?:都|就|也)?(?:在|陪)"
 )
 _ALONE = re.compile(
-    r"\b(?:(?:im|i am|all|home) alone|by myself|nobody|no one|noone|on my own)\b|一个人|没有?人|独自"
-    r"|就我自己"
+    r"\b(?:(?:im|i am|all|home|live|living|am|here) alone|by myself|nobody|no one|noone|on my own)\b"
+    r"|一个人|没有?人|独自|就我自己"
 )
 _THANKS = re.compile(
     r"\b(thanks?|thank you|thx|ty|cheers|appreciate (?:it|this|that|you))\b|谢谢|多谢|感谢|谢了"
@@ -274,12 +279,13 @@ def _denies(clauses: list[str], theme: Theme, question: Question, is_concern: bo
     if any(full):
         return True
     bare = _SURE_YES if theme.asks_for_safety else _BARE_NO
-    return question is Question.DANGER and bare.fullmatch(clauses[0]) is not None
+    if question is not Question.DANGER or bare.fullmatch(clauses[0]) is None:
+        return False
+    return not any(_NOT_OVER.search(clause) for clause in clauses[1:])  # "no, tomorrow" is no denial
 
 
 def _is_full_denial(clause: str, theme: Theme) -> bool:
-    """Whether a clause denies this danger by itself: "I'm safe" most of them, "I won't hurt anyone" only"
-    " one."""
+    """Whether a clause denies this danger by itself: "I'm safe" most of them, "I won't hurt anyone" one."""
     if theme in (Theme.OTHER, Theme.OTHER_ABUSE):
         return _THEY_ARE_SAFE.fullmatch(clause) is not None
     if theme is Theme.MEDICAL:

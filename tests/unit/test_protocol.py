@@ -271,6 +271,20 @@ def test_a_clear_denial_is_one(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
+    ["no, worse", "no. not tonight", "No, I already did it", "nope, tomorrow", "no, it's too late",
+     "没有，还没", "不是，明天", "没有，已经晚了"],
+)  # fmt: skip
+def test_a_no_that_goes_on_about_it_is_no_denial(text: str) -> None:
+    assert answer_of(text, Theme.DIE, Question.DANGER) is not Answer.NO
+
+
+@pytest.mark.parametrize("text", ["no i live alone", "No, I live alone", "i'm alone", "没有人", "就我自己"])
+def test_nobody_near_is_heard(text: str) -> None:
+    assert answer_of(text, Theme.DIE, Question.NEAR) is Answer.ALONE
+
+
+@pytest.mark.parametrize(
+    "text",
     [
         "no one would care", "no idea", "not really", "no but I think of it", "not tonight", "no?",
         "no, maybe", "I don't want to live", "I don't want to be here", "I'm fine", "never mind", "no thanks",
