@@ -272,9 +272,16 @@ class Fallback:
             if self.in_hand(held.sender_id, held.incoming.message_id):
                 continue  # sent again by now, and Rasa may answer it
             late = danger_record.answer_late
-            conversation = await self._pool.write(
-                late, held.sender_id, self._channel, held.incoming, held.care
-            )
+            try:
+                conversation = await self._pool.write(
+                    late, held.sender_id, self._channel, held.incoming, held.care
+                )
+            except AttuneError:
+                raise
+            except Exception as error:  # its facts are in the spool; it must not keep the others waiting
+                logger.critical("fallback.words_not_taken_in error=%s", type(error).__name__)
+                self._held.pop(key, None)
+                continue
             self._held.pop(key, None)
             self._wake(conversation)
         if self._spool.is_empty:
@@ -309,7 +316,9 @@ class Fallback:
             except Exception as error:
                 # Said once: the database is away for a while, or it is said that it is back.
                 level = logging.DEBUG if self._is_failing else logging.ERROR
-                logger.log(level, "fallback.still_waiting channel=%s error=%s", self._channel, error)
+                logger.log(
+                    level, "fallback.still_waiting channel=%s error=%s", self._channel, type(error).__name__
+                )
                 self._is_failing = True
             await asyncio.sleep(TAKE_IN_EVERY_S)
 

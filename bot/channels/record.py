@@ -17,7 +17,6 @@ from bot.channels.lines import line
 from bot.core.crisis import Stage
 from bot.core.escalation import OFFERING_ACTIONS
 from bot.core.handoff import HandoffState
-from bot.core.reading import RiskLevel
 from bot.core.turn import Author
 from bot.storage import conversations, handoffs, readings, tables, turns
 from bot.storage.records import Turn
@@ -147,7 +146,8 @@ def ask_human(session: Session, sender_id: str, channel: str, language: str, at:
     conversation = conversations.open_conversation(session, sender_id, channel, language, at=at)
     if _is_bots_turn(session, conversation.id, lock=True):
         evidence = [line("server.button_evidence", "en")]
-        handoffs.open_handoff(session, conversation.id, BUTTON_REASON, RiskLevel.NONE.value, evidence, at)
+        level = conversation.state.crisis.level.value
+        handoffs.open_handoff(session, conversation.id, BUTTON_REASON, level, evidence, at)
         _say(session, conversation.id, line("server.asked", language), language, ASKED_ACTION, at)
     return conversation.id
 

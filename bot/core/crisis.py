@@ -21,6 +21,7 @@ from bot.core.crisis_themes import Theme, theme_of
 from bot.core.crisis_words import Answer, Question, answer_of
 from bot.core.handoff import HandoffState
 from bot.core.reading import RiskKind, RiskLevel, RiskReading
+from bot.core.stored import count_of
 from bot.core.turn import Decision, PersonTurn
 
 CRISIS_PREFIX = "utter_crisis_"
@@ -145,13 +146,16 @@ class CrisisState:
             return Question.DANGER
         return Question.NEAR if self.said in NEAR_ACTIONS else Question.NONE
 
-    def after_person(self, turn: PersonTurn, risk: RiskReading, handoff: HandoffState) -> CrisisState:
+    def after_person(
+        self, turn: PersonTurn, risk: RiskReading, handoff: HandoffState, is_in_doubt: bool = False
+    ) -> CrisisState:
         """The state once the person's turn has gone in.
 
         Args:
             turn: the person's turn.
             risk: the danger in it, as the conversation lets it be read.
             handoff: whose turn it was.
+            is_in_doubt: whether it may be about the danger that was denied ("tonight"); it is asked again.
         """
         at = max(turn.at, self.touched_at) if math.isfinite(turn.at) else self.touched_at
         came_back = self.touched_at > 0.0 and at - self.touched_at >= BACK_AFTER_S
@@ -171,7 +175,7 @@ class CrisisState:
             return replace(now, stage=Stage.CHECK, human_asked=False, said="")
         if came_back:  # a "no" now belongs to nothing that was asked
             return replace(now, stage=Stage.CHECK if self.stage is Stage.WATCH else self.stage, said="")
-        return now._answered(self._answer(turn))
+        return now._answered(self._answer(turn), is_in_doubt)
 
     def after_decision(self, decision: Decision) -> CrisisState:
         """The state once the bot's answer has gone out."""
@@ -239,7 +243,7 @@ class CrisisState:
             confidence=turn.intent_confidence,
         )
 
-    def _answered(self, answer: Answer) -> CrisisState:
+    def _answered(self, answer: Answer, is_in_doubt: bool) -> CrisisState:
         now = replace(self, answer=answer)
         if answer is Answer.YES and self.stage is not Stage.WATCH:
             own = replace(self.dangers[-1], denials=0, level=RiskLevel.CRISIS)
@@ -250,7 +254,7 @@ class CrisisState:
             return now._denied() if answer is Answer.NO else now
         if self.stage is Stage.WATCH:
             quiet = self.quiet_turns + 1
-            is_due = quiet >= CHECK_BACK_TURNS
+            is_due = is_in_doubt or quiet >= CHECK_BACK_TURNS
             return replace(now, quiet_turns=quiet, stage=Stage.CHECK if is_due else Stage.WATCH, said="")
         return now._checked_back() if self.question is Question.DANGER else now
 
@@ -269,9 +273,15 @@ class CrisisState:
 
     def _checked_back(self) -> CrisisState:
         """What follows the answer to the question that was asked once more."""
-        if self.answer in (Answer.NO, Answer.FINE):
-            return replace(self, stage=Stage.CLOSING)
-        if self.answer in (Answer.UNSURE, Answer.SUBJECT):
+        if self.answer is Answer.NO:
+            own = replace(self.dangers[-1], denials=DENIALS_NEEDED)
+            dangers = (*self.dangers[:-1], own)
+            left = [danger for danger in dangers if danger.denials < DENIALS_NEEDED]
+            if not left:
+                return replace(self, stage=Stage.CLOSING)
+            dangers = (*(one for one in dangers if one is not left[-1]), left[-1])
+            return replace(self, stage=Stage.OPEN, dangers=dangers, checked=True)
+        if self.answer in (Answer.UNSURE, Answer.SUBJECT, Answer.FINE):
             dangers = tuple(replace(danger, denials=DENIALS_NEEDED - 1) for danger in self.dangers)
             return replace(self, stage=Stage.OPEN, dangers=dangers, checked=True)
         return self
@@ -298,12 +308,12 @@ class CrisisState:
             closed_at=_time(data.get("closed_at")),
             answer=None if answer is None else _one_of(Answer, answer, Answer.SUBJECT),
             said=str(data.get("said") or ""),
-            steps=_count(data.get("steps")),
-            quiet_turns=_count(data.get("quiet_turns")),
+            steps=count_of(data.get("steps")),
+            quiet_turns=count_of(data.get("quiet_turns")),
             came_back=bool(data.get("came_back", False)),
             lines_given=bool(data.get("lines_given", False)),
             human_asked=bool(data.get("human_asked", False)),
-            follow_ups=_count(data.get("follow_ups")),
+            follow_ups=count_of(data.get("follow_ups")),
             checked=bool(data.get("checked", False)),
         )
 
@@ -333,7 +343,7 @@ def _danger_from(data: Any) -> Danger:
         theme=_one_of(Theme, data.get("theme"), Theme.SELF),
         kind=_one_of(RiskKind, data.get("kind"), RiskKind.SELF_HARM),
         level=_one_of(RiskLevel, data.get("level"), RiskLevel.HIGH),
-        denials=_count(data.get("denials")),
+        denials=count_of(data.get("denials")),
         is_told=bool(data.get("is_told", False)),
     )
 
@@ -349,10 +359,6 @@ def _one_of(kind: Any, value: Any, otherwise: Any) -> Any:
 def _time(value: Any) -> float:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return float(value) if is_number else 0.0
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _rank(level: RiskLevel) -> int:

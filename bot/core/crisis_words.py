@@ -80,6 +80,10 @@ _EXPLICIT_NO = re.compile(
     r"|任何人|他|她)|动手)|做傻事)"
     r"(?:了|的|的念头|的想法)*"
 )
+# They look like denials: to be too tired for anything, and to have survived.
+_NO_DENIAL = re.compile(
+    rf".*\b(?:want to|wanna) (?:{_ANYTHING})\b.*|(?:我)?(?:现在|真的|目前|已经|还)*没有?死(?:了|的)*"
+)
 _SAFE = re.compile(
     r"(?:no |yes )?(?:im|i am|were|we are) (?:really |completely |totally )?safe(?: (?:now|right now|here"
     r"|tonight|and sound))*"
@@ -131,10 +135,18 @@ _FINE = re.compile(
     r"|dont worry|no worries|was just (?:upset|venting|tired)|didnt mean it)\b"
     r"|没事|好多了|好些了|好点了|还好|算了|开玩笑|别担心|不用担心|当我没说|随便说说|没什么"
 )
-_NOT_OVER = re.compile(
-    r"\b(?:worse|already|yet|too late|not (?:now|tonight|today|here)|tomorrow|tonight|later|soon|after"
-    r"|did it|done|anyway|any ?more|if|until|unless|only|in a (?:few|minute|bit|while))\b"
-    r"|更糟|已经|还没|晚了|太迟|明天|今晚|以后|等|再说|除非"
+_NOT_FINE = re.compile(
+    r"\b(?:not|never|nothing|nobody|dont|doesnt|isnt|arent|wasnt|wont|cant) (?:\w+ ){0,3}?"
+    r"(?:fine|ok|okay|alright|all right|good|better)|没有?(?:什么)?好|不(?:太|怎么)?好|都一样"
+)
+_TAIL = re.compile(  # what may stand beside a denial without taking it back
+    r"(?:i )?(?:promise|swear|mean it)|really|honestly|not at all|(?:im|i am) (?:fine|ok|okay|safe)(?: now)?"
+    r"|(?:thanks?|thank you)(?: .{0,20})?"
+    r"|(?:(?:i|im|i am|i was|its|it was|ive|i have) )?(?:just|only) (?:\w+ ){0,4}"
+    r"(?:tired|sad|upset|venting|angry|stressed|exhausted|overwhelmed|lonely|frustrated"
+    r"|(?:bad|rough|long|hard) (?:day|week|night))"
+    r"|我?保证|真的(?:没有)?|谢谢.{0,4}|(?:我|就是|只是|太|有点|真的)*(?:累|难过|烦|压力大|心情不好"
+    r"|发泄)(?:了|而已|一下)*"
 )
 _SOMEONE = re.compile(
     r"\b(?:my (?:\w+ )?(?:"
@@ -245,7 +257,7 @@ def _other_answer(words: str, is_short: bool, intent: str | None, confidence: fl
             (Answer.FINE, _FINE),
             (Answer.THANKS, _THANKS),
         ):
-            if pattern.search(words):
+            if pattern.search(words) and not (answer is Answer.FINE and _NOT_FINE.search(words)):
                 return answer
         if not re.search(r"\w", words):
             return Answer.UNSURE  # "...", an emoji
@@ -270,18 +282,14 @@ def _denies(clauses: list[str], theme: Theme, question: Question, is_concern: bo
     """
     if not clauses:
         return False
-    full = [_is_full_denial(clause, theme) for clause in clauses]
-    if is_concern:
-        return any(full) and all(
-            denial or _BARE_NO.fullmatch(clause) is not None
-            for clause, denial in zip(clauses, full, strict=True)
-        )
-    if any(full):
-        return True
     bare = _SURE_YES if theme.asks_for_safety else _BARE_NO
-    if question is not Question.DANGER or bare.fullmatch(clauses[0]) is None:
+    full = [_is_full_denial(clause, theme) for clause in clauses]
+    plain_no = [bare.fullmatch(clause) is not None for clause in clauses]
+    tails = [not is_concern and _TAIL.fullmatch(clause) is not None for clause in clauses]
+    # "No. I already did it" denies nothing: all of the turn has to agree.
+    if not all(map(any, zip(full, plain_no, tails, strict=True))):
         return False
-    return not any(_NOT_OVER.search(clause) for clause in clauses[1:])  # "no, tomorrow" is no denial
+    return any(full) or (not is_concern and question is Question.DANGER and plain_no[0])
 
 
 def _is_full_denial(clause: str, theme: Theme) -> bool:
@@ -294,6 +302,8 @@ def _is_full_denial(clause: str, theme: Theme) -> bool:
         return True
     denial = None if theme is Theme.ABUSE else _EXPLICIT_NO.fullmatch(clause)
     if denial is None:
+        return False
+    if _NO_DENIAL.fullmatch(clause):
         return False
     named = {name.rstrip("23") for name, words in denial.groupdict().items() if words}
     meant = {Theme.HARM: {"another"}, Theme.INJURY: {"injury"}}.get(theme, {"death", "injury"})

@@ -61,14 +61,14 @@ _ASKED: Mapping[str, Mapping[Theme, str]] = {
         Theme.ABUSE: "Are you safe right now?",
         Theme.OTHER_ABUSE: "Is everybody safe right now?",
         Theme.HARM: "Could it happen now? Then please first go where they aren't.",
-        Theme.MEDICAL: "Is anyone with you?",
+        Theme.MEDICAL: "Is help there, or on its way?",
     },
     CHINESE: {
         Theme.OTHER: "你觉得对方今天就可能出事吗？如果是，请尽量陪着对方，并打电话求助。",
         Theme.ABUSE: "你现在安全吗？",
         Theme.OTHER_ABUSE: "现在大家都安全吗？",
         Theme.HARM: "现在就可能发生吗？如果是，请先离开对方在的地方。",
-        Theme.MEDICAL: "你身边有人吗？",
+        Theme.MEDICAL: "救护人员到了吗，或者已经在路上了吗？",
     },
 }
 _TROUBLE = {

@@ -209,7 +209,7 @@ class Helplines:
 
         Returns:
             At most four rows: one per line, or the directories where there is none; the emergency number
-            last. `last_resort` where the country isn't known.
+            last, or first in a medical emergency. `last_resort` where the country isn't known.
         """
         found = self.countries.get(country or "")
         if found is None:
@@ -218,7 +218,8 @@ class Helplines:
         rows = [line.describe(language) for line in self.for_person(country, language, kind)]
         if not rows and kind is not RiskKind.MEDICAL:
             rows = [_DIRECTORY_ROW[CHINESE if chinese else ENGLISH]]
-        rows.append(_emergency_row(found, kind, chinese))
+        # Whoever needs an ambulance must not read past another number first.
+        rows.insert(0 if kind is RiskKind.MEDICAL else len(rows), _emergency_row(found, kind, chinese))
         return "\n".join(rows)
 
 

@@ -21,6 +21,7 @@ from bot.core.errors import ContractError
 from bot.core.handoff import HandoffState
 from bot.core.reading import EmotionReading, RiskLevel, RiskReading
 from bot.core.risk_state import DARK_FROM, RiskState, raised
+from bot.core.stored import count_of, list_of, part_of
 from bot.core.strategy import Strategy
 from bot.core.turn import Decision, PersonTurn
 
@@ -246,9 +247,9 @@ class ConversationState:
         unhelped = turn.intent == NOT_HELPED_INTENT
         goes_on = complains or (unhelped and self.complaints > 0)
         found = raised(turn.risk, self._risk_before(), turn.text, turn.at)
-        crisis = self.crisis.after_person(turn, found, self.handoff)
+        doubt = raised(turn.risk, self.risk, turn.text, turn.at).level.needs_human
+        crisis = self.crisis.after_person(turn, found, self.handoff, doubt)
         danger = found if crisis.answer is Answer.DANGER else turn.risk
-        is_closing = crisis.stage is Stage.CLOSING  # what was said before was asked about and denied
         return replace(
             self,
             emotion=self.emotion.after(turn.reading, turn.at, complains, turn.text),
@@ -256,7 +257,9 @@ class ConversationState:
             sharing_turns=self.sharing_turns + (turn.intent in SHARING_INTENTS),
             complaints=self.complaints + 1 if goes_on else 0,
             unhelped=self.unhelped + 1 if unhelped else 0,
-            risk=RiskState() if is_closing else self.risk.after(danger, turn.reading, turn.text, turn.at),
+            risk=RiskState()
+            if crisis.stage is Stage.CLOSING
+            else self.risk.after(danger, turn.reading, turn.text, turn.at),
             heard=danger,
             crisis=crisis,
             course=self.course.after_person(turn, danger, unhelped),
@@ -265,8 +268,7 @@ class ConversationState:
     def _risk_before(self) -> RiskState:
         """The danger so far, by which a turn is read.
 
-        Dark thoughts leave a question open, so that "tonight" is read as its answer. Once the protocol asks
-        that question itself, it takes the answers too, and "yes" may be one to something else.
+        Dark thoughts leave a question open that "tonight" answers; what the protocol asks, it takes itself.
         """
         if self.crisis.stage is Stage.NONE:
             return self.risk
@@ -296,17 +298,17 @@ class ConversationState:
             return cls()
         return cls(
             handoff=_handoff(data.get("handoff", HandoffState.BOT.value)),
-            emotion=EmotionState.from_dict(data.get("emotion")),
-            turns=int(data.get("turns", 0)),
-            sharing_turns=int(data.get("sharing_turns", 0)),
-            complaints=int(data.get("complaints", 0)),
-            unhelped=int(data.get("unhelped", 0)),
-            tried=tuple(Strategy(name) for name in data.get("tried") or () if name in tuple(Strategy)),
+            emotion=EmotionState.from_dict(part_of(data, "emotion")),
+            turns=count_of(data.get("turns")),
+            sharing_turns=count_of(data.get("sharing_turns")),
+            complaints=count_of(data.get("complaints")),
+            unhelped=count_of(data.get("unhelped")),
+            tried=tuple(Strategy(name) for name in list_of(data, "tried") if name in tuple(Strategy)),
             offered_human=bool(data.get("offered_human", False)),
-            risk=RiskState.from_dict(data.get("risk")),
+            risk=RiskState.from_dict(part_of(data, "risk")),
             heard=_risk_reading(data.get("heard")),
             crisis=CrisisState.from_dict(data.get("crisis")),
-            course=Course.from_dict(data.get("course")),
+            course=Course.from_dict(part_of(data, "course")),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ _ADVERBS = (
 )
 # After a number of years: the end of the clause, or a word that can't belong to the number.
 _AFTER_AGE = (
-    r"(?=\s*(?:$|[.,](?!\d)|[;!?)…\n。，！？]|-"
+    r"(?=\s*(?:$|[.,](?!\s*\d)|[;!?)…\n。，！？]|-(?!\s*\d)"
     r"|(?:and|but|so|&|with|now|today|lol|btw|female|male|girl|boy|f|m)\b(?!\s+a half)"
     r"|in (?:grade|year|(?:middle|high|secondary|primary|elementary) school|\w+ grade)\b))"
 )

@@ -235,6 +235,9 @@ class Worker:
         pause_s = 0.0 if rest else min(ROUND_PAUSE_S * rounds, roster.acknowledge_within_s)
 
         def note(session: Session, at: float) -> None:
+            nonlocal pause_s
+            if not rest and now - pages.get(session, message.page_id).waiting_since > DAY_S:
+                pause_s = max(pause_s, HOURLY_S)
             if page_sends.give_up(session, message, at, result, now + pause_s):
                 logger.error("duty.person_not_reached page=%d call=%d", message.page_id, message.step)
 

@@ -230,6 +230,7 @@ def _make_engine(url: Any, is_sqlite: bool) -> Any:
         return sa.create_engine(
             url,
             future=True,
+            hide_parameters=True,  # an error in the log must not quote what a person wrote
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_pre_ping=True,  # a restarted server costs no turn
@@ -238,6 +239,7 @@ def _make_engine(url: Any, is_sqlite: bool) -> Any:
     engine = sa.create_engine(
         url,
         future=True,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,

@@ -15,17 +15,19 @@ from sqlalchemy.orm import Session
 from bot.core.errors import HandoffError
 from bot.core.handoff import HandoffState, check_step
 from bot.core.reading import RiskLevel
-from bot.core.turn import CHINESE
+from bot.core.turn import CHINESE, Author
 from bot.storage import audit, conversations, pages, turns
 from bot.storage.inserts import insert_or_keep
 from bot.storage.records import Handoff, from_row
 from bot.storage.tables import OPEN_HANDOFF, handoffs
+from bot.storage.tables import turns as turn_rows
 
 OPEN = (HandoffState.WAITING, HandoffState.HUMAN)
 BACK_TEXTS = {
     "en": "From here on it's the automated assistant again. You can ask for a person at any time.",
     "zh": "接下来由自动助手继续陪您聊。您随时可以再要求和真人交谈。",
 }
+ATTENDED_S = 900.0  # since a human took it or wrote, from which a conversation counts as left alone
 _SEVERITY = {level.value: rank for rank, level in enumerate(RiskLevel)}
 _DANGER = tuple(level.value for level in RiskLevel if level.needs_human)
 
@@ -53,10 +55,15 @@ def open_handoff(
     conversation = conversations.get(session, conversation_id, lock=True)
     existing = open_for(session, conversation_id)
     if existing is not None:
-        if _SEVERITY.get(level, 0) > _SEVERITY.get(existing.level, 0):
+        is_higher = _SEVERITY.get(level, 0) > _SEVERITY.get(existing.level, 0)
+        if existing.state is HandoffState.WAITING:
+            is_called = is_higher
+        else:  # taken, but whoever took it may have left: danger must not be written to nobody
+            is_called = not _is_attended(session, existing, at)
+        if is_called:
+            pages.open_page(session, existing.id, level, reason, at)
+        if is_higher:
             session.execute(handoffs.update().where(handoffs.c.id == existing.id).values(level=level))
-            if existing.state is HandoffState.WAITING:
-                pages.open_page(session, existing.id, level, reason, at)
             raised = get(session, existing.id)
             led_by()
             _put_on_trail(session, audit.HANDOFF_RAISED, raised, at, level_before=existing.level)
@@ -83,6 +90,20 @@ def open_handoff(
     if is_new:
         _put_on_trail(session, audit.HANDOFF_OPENED, opened, at)
     return opened
+
+
+def _is_attended(session: Session, handoff: Handoff, at: float) -> bool:
+    """Whether a human took a conversation, or wrote in it, a short while ago."""
+    wrote_at = session.execute(
+        sa.select(turn_rows.c.at)
+        .where(
+            turn_rows.c.conversation_id == handoff.conversation_id,
+            turn_rows.c.author == Author.HUMAN.value,
+        )
+        .order_by(turn_rows.c.id.desc())
+        .limit(1)
+    ).scalar()
+    return at - max(handoff.taken_at or 0.0, wrote_at or 0.0) <= ATTENDED_S
 
 
 def take(session: Session, handoff_id: int, name: str, at: float) -> Handoff:

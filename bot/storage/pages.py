@@ -137,6 +137,12 @@ def lapse(session: Session, before: float, at: float) -> int:
     Returns:
         How many there were.
     """
+    # Handoffs are locked before their pages wherever both are: the other way round, a human who takes one
+    # at this moment and the worker would wait for each other.
+    lapsed = sa.select(pages.c.handoff_id).where(*_lapsed(before))
+    session.execute(
+        sa.select(handoffs.c.id).where(handoffs.c.id.in_(lapsed)).order_by(handoffs.c.id).with_for_update()
+    )
     return _close(session, PageState.LAPSED, at, *_lapsed(before))
 
 

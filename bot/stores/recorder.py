@@ -129,8 +129,9 @@ def record(
             action = event
             decision = _decision(event)
             if decision is not None:
-                is_danger = decision.reason.startswith("risk_") and recording.state.crisis.danger is not None
-                level = recording.state.crisis.level if is_danger else risk
+                crisis = recording.state.crisis  # to ask for a human while danger is open is of that danger
+                is_danger = decision.reason.startswith(("risk_", "crisis_")) and crisis.danger is not None
+                level = crisis.level if is_danger else risk
                 recording.entries.append(DecisionEntry(decision, event.timestamp, level))
                 if event.action_name != ACTION_LISTEN_NAME:  # to listen is no answer
                     recording.state = recording.state.after_decision(decision)

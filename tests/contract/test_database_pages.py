@@ -89,6 +89,23 @@ def test_a_page_follows_its_handoff(database: Database) -> None:
     assert states(database, again) == [("high", "waiting")]
 
 
+def test_danger_calls_again_where_the_human_who_took_it_has_left(database: Database) -> None:
+    handoff = ask(database)
+    with database.session(exclusive=True) as session:
+        handoffs.take(session, handoff, "Ann", 200.0)
+    assert ask(database, level="crisis", at=300.0) == handoff  # Ann is there
+    assert [state for _, state in states(database, handoff)] == ["ended"]
+    with database.session(exclusive=True) as session:
+        conversation_id = handoffs.get(session, handoff).conversation_id
+        turns.add_human(session, conversation_id, "I'm here", "Ann", 4000.0)
+    ask(database, level="crisis", at=4100.0)
+    assert len(states(database, handoff)) == 1
+    ask(database, level="crisis", at=9000.0)
+    assert states(database, handoff)[-1] == ("crisis", "waiting")
+    ask(database, level="crisis", at=9100.0)
+    assert len(states(database, handoff)) == 2  # once
+
+
 def test_a_handoff_handed_back_unseen_ends_its_page(database: Database) -> None:
     handoff = ask(database)
     with database.session() as session:

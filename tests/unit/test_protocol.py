@@ -272,10 +272,20 @@ def test_a_clear_denial_is_one(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["no, worse", "no. not tonight", "No, I already did it", "nope, tomorrow", "no, it's too late",
-     "没有，还没", "不是，明天", "没有，已经晚了"],
+     "没有，还没", "不是，明天", "没有，已经晚了", "No. I already did it", "no, i took them already",
+     "no! yes.",
+     "no. tonight", "No. Goodbye everyone", "no, ive made up my mind", "没有，我已经决定了", "我没死",
+     "I don't want to do anything anymore", "i dont want to do it anymore"],
 )  # fmt: skip
 def test_a_no_that_goes_on_about_it_is_no_denial(text: str) -> None:
     assert answer_of(text, Theme.DIE, Question.DANGER) is not Answer.NO
+
+
+@pytest.mark.parametrize(
+    "text", ["I'm not okay", "I am not feeling good", "its not fine", "I don't feel better", "没有好多了"]
+)
+def test_not_being_fine_is_not_being_fine(text: str) -> None:
+    assert answer_of(text, Theme.DIE, Question.DANGER) not in (Answer.FINE, Answer.NO)
 
 
 @pytest.mark.parametrize("text", ["no i live alone", "No, I live alone", "i'm alone", "没有人", "就我自己"])
@@ -420,6 +430,47 @@ def test_no_answer_to_the_last_question_is_asked_about_again() -> None:
     assert last == "check_back"
     assert talk.move("let's talk about cats") == "subject"
     assert talk.move("no") == "closed"
+
+
+def test_each_danger_is_asked_about_before_it_is_over() -> None:
+    talk = Talk()
+    talk.says("my husband hits me", danger(ABUSE, "hits me"))
+    talk.says(*WANTS_TO_DIE)
+    talk.handoff(HandoffState.HUMAN)
+    talk.says("hi Anna")
+    talk.handoff(HandoffState.RETURNED)
+    assert talk.move("hello") == "check_back"
+    assert talk.move("no") == "also"
+    assert talk.state.crisis.stage is Stage.OPEN
+    assert talk.state.crisis.danger is not None
+    assert talk.state.crisis.danger.theme is Theme.ABUSE
+
+
+def test_being_fine_does_not_close_it() -> None:
+    talk = Talk()
+    talk.says(*WANTS_TO_DIE)
+    talk.handoff(HandoffState.HUMAN)
+    talk.says("hi Anna")
+    talk.handoff(HandoffState.RETURNED)
+    assert talk.move("hello") == "check_back"
+    assert talk.move("I'm fine") == "fine"
+    assert talk.move("no") == "closed"
+
+
+@pytest.mark.parametrize("text", ["tonight.", "yes, tonight"])
+def test_an_answer_that_may_be_about_it_is_a_reason_to_ask_again(text: str) -> None:
+    talk = Talk()
+    for said, risk in (WANTS_TO_DIE, ("no", None), ("no", None)):
+        talk.move(said, risk)
+    assert talk.state.crisis.stage is Stage.WATCH
+    assert talk.move(text) == "check_back"
+
+
+@pytest.mark.parametrize(
+    "data", [{"turns": None}, {"tried": 3}, {"risk": []}, {"emotion": "x"}, {"course": 1}, {"crisis": []}]
+)
+def test_a_damaged_state_is_read(data: dict[str, object]) -> None:
+    assert ConversationState.from_dict(data).turns == 0
 
 
 def test_intents_and_stories_change_nothing_while_danger_is_open() -> None:

@@ -167,6 +167,18 @@ def test_what_is_read_in_an_exclusive_session_holds_until_it_is_written(tmp_path
     assert found.last_turn_at == 80.0
 
 
+def test_errors_do_not_quote_what_a_person_wrote(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "attune.db"))
+    database.migrate()
+    with (
+        pytest.raises((StorageError, sa.exc.SQLAlchemyError)) as caught,
+        database.session(exclusive=True) as session,
+    ):
+        session.execute(sa.text("INSERT INTO turns (text) VALUES (:text)"), {"text": "my secret words"})
+    chain: list[BaseException | None] = [caught.value, caught.value.__cause__, caught.value.__context__]
+    assert all("secret" not in str(error) for error in chain)
+
+
 def test_a_forked_process_gets_connections_of_its_own(tmp_path: Path) -> None:
     database = Database(sqlite_url(tmp_path / "attune.db"))
     database.migrate()

@@ -56,6 +56,10 @@ MINORS = [
     "我１５岁",
 ]
 NOT_MINORS = [
+    "I'm 10-15 minutes late",
+    "I'm 6-7 weeks pregnant",
+    "im 13-0 up in the game",
+    "I'm 12, 15 and 20 for my kids",
     "my son is 13",
     "My daughter is thirteen and she won't talk to me",
     "I'm 13 minutes late",
